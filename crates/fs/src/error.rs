@@ -1,0 +1,68 @@
+//! Why a file operation failed.
+
+use std::error::Error as StdError;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+/// Why a file operation failed: what was being done, to which path, and the system's reason.
+#[derive(Debug)]
+pub struct FsError {
+    kind: FsErrorKind,
+    doing: &'static str,
+    path: PathBuf,
+    source: Option<io::Error>,
+}
+
+/// What a caller can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FsErrorKind {
+    /// Another run holds the destination's lock.
+    Locked,
+    /// Refused for safety: a link, a special file, another owner, unsafe permissions.
+    Refused,
+    /// No room: disk full or quota exceeded.
+    NoSpace,
+    /// The file system cannot hold a file of this size.
+    TooLarge,
+    /// Something is already there and must not be replaced.
+    Exists,
+    /// Any other failure of the file system.
+    Storage,
+}
+
+impl FsError {
+    /// An error of `kind` while `doing` something to `path`.
+    pub fn new(
+        kind: FsErrorKind,
+        doing: &'static str,
+        path: impl AsRef<Path>,
+        source: Option<io::Error>,
+    ) -> Self {
+        Self { kind, doing, path: path.as_ref().to_owned(), source }
+    }
+
+    /// What kind of failure this is.
+    #[must_use]
+    pub const fn kind(&self) -> FsErrorKind {
+        self.kind
+    }
+
+    /// The path concerned.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Display for FsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.doing, self.path.display())
+    }
+}
+
+impl StdError for FsError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

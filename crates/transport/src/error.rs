@@ -1,0 +1,90 @@
+//! Why an exchange failed.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Why an exchange failed. `Display` names this level only; the cause is in `source()`.
+///
+/// Neither the request's target nor any header value is ever part of the text.
+#[derive(Debug)]
+pub struct TransportError {
+    kind: TransportErrorKind,
+    host: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of failure an exchange met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// The request cannot be sent as it is: no host, or an unknown scheme.
+    Request,
+    /// The host name did not resolve.
+    Resolve,
+    /// No TCP connection could be made.
+    Connect,
+    /// The TLS handshake failed in a way that trying again may cure.
+    TlsHandshake,
+    /// The server's certificate or TLS version is not acceptable: trying again cannot help.
+    Certificate,
+    /// Connecting took longer than [`Limits::connect`](crate::Limits::connect).
+    ConnectTimeout,
+    /// The response head took longer than [`Limits::head`](crate::Limits::head).
+    HeadTimeout,
+    /// A reused connection was already closed before the request was sent.
+    Unsent,
+    /// The connection broke after the request was sent.
+    Broken,
+    /// The peer's bytes are not HTTP/1.1.
+    Protocol,
+}
+
+impl TransportError {
+    /// An error of `kind`, on the way to `host`, caused by `source`.
+    pub fn new(
+        kind: TransportErrorKind,
+        host: Option<&str>,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { kind, host: host.map(str::to_owned), source }
+    }
+
+    /// What kind of failure this is.
+    #[must_use]
+    pub const fn kind(&self) -> TransportErrorKind {
+        self.kind
+    }
+
+    /// The host that was to be reached, where one was known.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            TransportErrorKind::Request => "the request cannot be sent",
+            TransportErrorKind::Resolve => "the host name does not resolve",
+            TransportErrorKind::Connect => "no connection could be made",
+            TransportErrorKind::TlsHandshake => "the TLS handshake failed",
+            TransportErrorKind::Certificate => "the server's TLS certificate is not accepted",
+            TransportErrorKind::ConnectTimeout => "connecting took too long",
+            TransportErrorKind::HeadTimeout => "the server did not answer in time",
+            TransportErrorKind::Unsent => "the connection was closed before the request was sent",
+            TransportErrorKind::Broken => "the connection broke",
+            TransportErrorKind::Protocol => "the server does not speak HTTP/1.1",
+        })?;
+        match &self.host {
+            Some(host) => write!(f, " ({host})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,52 @@
+//! One HTTP exchange behind a trait.
+//!
+//! This crate knows nothing of object storage: it sends a request exactly as given and hands
+//! back whatever answer came, with the body unread. It never retries, never follows a redirect,
+//! never decodes content and never signs. Those are decisions of the crates above.
+//!
+//! [`Transport`] is the seam: applications may bring their own.
+
+
+mod body;
+mod error;
+mod limits;
+
+pub use body::{Body, BodyStream};
+pub use error::{TransportError, TransportErrorKind};
+pub use limits::Limits;
+
+use async_trait::async_trait;
+use std::fmt;
+
+/// One HTTP exchange.
+///
+/// Any status is `Ok`: what a status means is for the caller to say.
+///
+/// # Cancel safety
+///
+/// Dropping the future of [`Transport::send`] or the [`Body`] cancels the exchange and closes or
+/// reuses its connection, whichever is safe.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Sends `request` and waits for the head of the response.
+    ///
+    /// The request target goes onto the wire byte for byte as `request.uri()` holds it.
+    ///
+    /// # Errors
+    ///
+    /// A [`TransportError`] whose kind says whether the request can have reached the server.
+    async fn send(
+        &self,
+        request: http::Request<()>,
+        limits: Limits,
+    ) -> Result<Response, TransportError>;
+}
+
+/// The head of a response and its unread body.
+#[derive(Debug)]
+pub struct Response {
+    /// Status, version and header fields.
+    pub head: http::response::Parts,
+    /// The body, to be read chunk by chunk.
+    pub body: Body,
+}
