@@ -5,14 +5,30 @@
 //! never decodes content and never signs. Those are decisions of the crates above.
 //!
 //! [`Transport`] is the seam: applications may bring their own.
+#![cfg_attr(
+    feature = "hyper",
+    doc = "[`HyperTransport`] is the one that comes with this crate: HTTP/1.1 over TCP and TLS."
+)]
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `hyper` (default) | `HyperTransport`; needs one of the next two |
+//! | `ring` (default) | TLS with the cryptography of ring, preferred where both are on |
+//! | `aws-lc-rs` | TLS with the cryptography of AWS-LC |
 
+#[cfg(all(feature = "hyper", not(any(feature = "ring", feature = "aws-lc-rs"))))]
+compile_error!("the feature `hyper` needs `ring` or `aws-lc-rs` for TLS");
 
 mod body;
 mod error;
+#[cfg(all(feature = "hyper", any(feature = "ring", feature = "aws-lc-rs")))]
+mod http1;
 mod limits;
 
 pub use body::{Body, BodyStream};
 pub use error::{TransportError, TransportErrorKind};
+#[cfg(all(feature = "hyper", any(feature = "ring", feature = "aws-lc-rs")))]
+pub use http1::{HyperTransport, HyperTransportBuilder, TransportSetupError};
 pub use limits::Limits;
 
 use async_trait::async_trait;
