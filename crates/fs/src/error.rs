@@ -42,6 +42,26 @@ impl FsError {
         Self { kind, doing, path: path.as_ref().to_owned(), source }
     }
 
+    /// An error of the kind that `source` tells of while `doing` something to `path`.
+    pub(crate) fn from_io(doing: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FsErrorKind::NoSpace,
+            io::ErrorKind::FileTooLarge => FsErrorKind::TooLarge,
+            _ => FsErrorKind::Storage,
+        };
+        Self::new(kind, doing, path, Some(source))
+    }
+
+    /// A refusal for safety: `doing` names what is refused at `path`.
+    pub(crate) fn refused(doing: &'static str, path: impl AsRef<Path>) -> Self {
+        Self::new(FsErrorKind::Refused, doing, path, None)
+    }
+
+    /// Whether the system denied the access.
+    pub(crate) fn is_permission_denied(&self) -> bool {
+        self.source.as_ref().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// What kind of failure this is.
     #[must_use]
     pub const fn kind(&self) -> FsErrorKind {

@@ -73,6 +73,19 @@ pub enum PublishMode {
     CreateNew,
 }
 
+/// What a destination's file system cannot do. Downloads work without; users should be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Caveat {
+    /// No locks. The checkpoint lives in memory: nothing an earlier run left is resumed, nothing
+    /// is left for a later one, and an unpublished partial file is removed with the lock.
+    NoLocks,
+    /// No owners or permissions: those of the checkpoint and partial file are not checked.
+    NoPermissions,
+    /// No sync of directories: a published name may be lost in a power cut.
+    NoDirectorySync,
+}
+
 /// A file system on which downloads can be placed.
 pub trait FileSystem: fmt::Debug + Send + Sync + 'static {
     /// Checks the destination and takes its lock.
@@ -88,8 +101,18 @@ pub trait FileSystem: fmt::Debug + Send + Sync + 'static {
     fn lock(&self, place: &Place, syncing: Syncing) -> Result<Arc<dyn DestinationLock>, FsError>;
 }
 
-/// A locked destination. The lock is released when the last clone is dropped.
+/// A locked destination.
+///
+/// The lock is released when the last clone is dropped, and with it every checkpoint and partial
+/// file that was opened through it: whoever can still write keeps the lock. A checkpoint that
+/// still holds nothing at that time is removed.
 pub trait DestinationLock: fmt::Debug + Send + Sync {
+    /// What the file system cannot do, as far as it is known by now: the lack of directory
+    /// syncs shows only with the first one. In no particular order.
+    fn caveats(&self) -> Vec<Caveat> {
+        Vec::new()
+    }
+
     /// The final component of the destination (after a followed link).
     fn file_name(&self) -> &OsStr;
 
@@ -104,6 +127,11 @@ pub trait DestinationLock: fmt::Debug + Send + Sync {
     fn destination(&self) -> Result<Option<DestinationState>, FsError>;
 
     /// Opens what stands at the destination for reading.
+    ///
+    /// # Durability
+    ///
+    /// [`PartialFile::sync_data`] of what this returns makes the file durable together with its
+    /// name: what a run needs that finds itself already published by an earlier one.
     ///
     /// # Errors
     ///
@@ -127,25 +155,28 @@ pub trait DestinationLock: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NoSpace`, `TooLarge` (nothing is left behind), `Storage`.
+    /// `NoSpace`, `TooLarge` (nothing is left behind), `Exists`, `Storage`; `Refused` if `name`
+    /// is no partial name of this destination.
     fn create_partial(&self, name: &OsStr, size: u64) -> Result<Arc<dyn PartialFile>, FsError>;
 
     /// Opens a partial file of an earlier run for reading and writing, if it is there.
     ///
     /// # Errors
     ///
-    /// `Refused` for links and special files, several names, or another owner.
+    /// `Refused` for links and special files, several names, or another owner, and if `name` is
+    /// no partial name of this destination; `Storage`.
     fn open_partial(&self, name: &OsStr) -> Result<Option<OpenedPartial>, FsError>;
 
     /// Removes a partial file if it is there and makes that durable.
     ///
     /// # Errors
     ///
-    /// `Storage`.
+    /// `Storage`; `Refused` if `name` is no partial name of this destination.
     fn remove_partial(&self, name: &OsStr) -> Result<(), FsError>;
 
-    /// Publishes: gives `partial` its final permissions, syncs it, renames it to the destination
-    /// and syncs the directory. Indivisible for callers: there is no way to rename unsynced.
+    /// Publishes: gives `partial` its final permissions (those of the file it replaces, else what
+    /// the process's file creation mask leaves), syncs it, renames it to the destination and
+    /// syncs the directory. Indivisible for callers: there is no way to rename unsynced.
     ///
     /// # Durability
     ///
@@ -153,7 +184,9 @@ pub trait DestinationLock: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `Exists` in mode [`PublishMode::CreateNew`]; `Storage`, the partial file then still there.
+    /// `Exists` in mode [`PublishMode::CreateNew`]; `Refused` if something that is no regular
+    /// file has come to the destination; `NoSpace` and `Storage`. The partial file is then still
+    /// there under its name, except when only the last sync failed: the error's path says so.
     fn publish(
         &self,
         partial: &dyn PartialFile,
@@ -199,8 +232,7 @@ pub trait PartialFile: fmt::Debug + Send + Sync {
     /// Starts write-back of a finished stretch without waiting. Only a hint.
     fn start_writeback(&self, offset: u64, len: u64);
 
-    /// Tells the system that a stretch will be read in order, or is no longer needed in memory.
-    /// Only a hint.
+    /// Tells the system that a stretch is no longer needed in memory. Only a hint.
     fn drop_cache(&self, offset: u64, len: u64);
 
     /// Waits until all data written before this call are on the disk.

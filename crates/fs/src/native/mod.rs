@@ -1,0 +1,119 @@
+//! The machine's own file systems.
+
+mod acquire;
+mod checkpoint;
+mod file;
+mod lock;
+mod memory;
+mod names;
+mod site;
+mod sys;
+
+use self::acquire::TryLock;
+use self::checkpoint::NativeCheckpoint;
+use self::site::Site;
+use self::sys::How;
+use crate::{CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, Place, Syncing};
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The machine's own file systems.
+///
+/// Complete on Linux. On macOS a name's state is read by path, not by the directory's
+/// descriptor. On Windows no directory can be synced, so a published name may be lost in a power
+/// cut, and files have no better identity than their creation time.
+#[derive(Clone, Debug)]
+pub struct NativeFileSystem {
+    umask: u32,
+    try_lock: TryLock,
+}
+
+impl NativeFileSystem {
+    /// The machine's file systems, with the process's file creation mask as it is now: published
+    /// files that replace nothing get the permissions it leaves.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { umask: sys::umask(), try_lock: File::try_lock }
+    }
+
+    /// Looks for the checkpoint of a destination without creating anything or keeping a lock.
+    ///
+    /// To learn whether a run holds the checkpoint its lock is tried for an instant, which
+    /// [`FileSystem::lock`] knows of and waits out. What is read from a held checkpoint may be
+    /// half written.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` when the destination or the checkpoint is a link or no regular file, `Storage`
+    /// for the rest.
+    pub fn find_checkpoint(&self, place: &Place) -> Result<Option<FoundCheckpoint>, FsError> {
+        let site = Site::resolve(place)?;
+        let name = site.names.checkpoint();
+        let dir = site.checkpoint_dir();
+        let path = dir.path().join(&name);
+        let Some(file) = site::open_regular(dir, &name, How::Read)? else { return Ok(None) };
+        let beside = match site.side_dir {
+            None => None,
+            Some(_) => site::open_regular(&site.dir, &name, How::Read)?,
+        };
+        let holder = holder_of(&file).and_then(|holder| match (holder, beside) {
+            (Holder::Nobody, Some(beside)) => holder_of(&beside),
+            (holder, _) => Ok(holder),
+        });
+        let holder = holder.map_err(|e| FsError::from_io("cannot try the lock of", &path, e))?;
+        let checkpoint = NativeCheckpoint::found(file, path.clone());
+        Ok(Some(FoundCheckpoint { path, checkpoint: Arc::new(checkpoint), holder }))
+    }
+}
+
+impl Default for NativeFileSystem {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FileSystem for NativeFileSystem {
+    fn lock(&self, place: &Place, syncing: Syncing) -> Result<Arc<dyn DestinationLock>, FsError> {
+        let site = Site::resolve(place)?;
+        lock::take(site, lock::Terms { syncing, umask: self.umask, try_lock: self.try_lock })
+    }
+}
+
+/// A checkpoint on disk, found by looking only.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FoundCheckpoint {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its bytes, for reading: every write fails with [`FsErrorKind::Storage`].
+    pub checkpoint: Arc<dyn CheckpointFile>,
+    /// Whether a run holds it.
+    pub holder: Holder,
+}
+
+/// Whether a run holds a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// No run does, or the file system has no locks to tell.
+    Nobody,
+    /// A run does.
+    Run,
+}
+
+fn holder_of(file: &File) -> std::io::Result<Holder> {
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| Holder::Nobody),
+        Err(TryLockError::WouldBlock) => Ok(Holder::Run),
+        Err(TryLockError::Error(error)) if sys::is_without_locks(&error) => Ok(Holder::Nobody),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// The error of a write through something that is open for reading only.
+fn read_only(path: &std::path::Path) -> FsError {
+    FsError::new(FsErrorKind::Storage, "cannot write, open for reading only:", path, None)
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,0 +1,109 @@
+//! What only Linux has.
+
+use super::unix::{Dir, from_metadata};
+use super::{Stat, writeback};
+use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::num::NonZeroU64;
+
+/// Opens a name in a directory so that the kernel itself refuses links and ways out.
+pub(super) fn open_at(dir: &File, name: &OsStr, flags: OFlags, mode: Mode) -> io::Result<File> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(dir, name, flags, mode, resolve) {
+        // Linux before 5.6, and container filters, some of which answer EPERM to any call they
+        // do not know. A name of one component with O_NOFOLLOW has nothing else to resolve.
+        Err(Errno::NOSYS | Errno::PERM) => open_at_plain(dir, name, flags, mode),
+        done => Ok(done?.into()),
+    }
+}
+
+fn open_at_plain(dir: &File, name: &OsStr, flags: OFlags, mode: Mode) -> io::Result<File> {
+    Ok(rustix::fs::openat(dir, name, flags, mode)?.into())
+}
+
+/// What `name` is, links not followed.
+///
+/// Through a descriptor that gives access to nothing: one code path for names and open files,
+/// with the birth time, and devices are not touched by it.
+pub(super) fn stat_at(dir: &Dir, name: &OsStr) -> io::Result<Stat> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = open_at(&dir.fd, name, flags, Mode::empty())?;
+    Ok(from_metadata(&file.metadata()?))
+}
+
+/// The raw system call: the C library's function writes zeros where it is not supported.
+pub(super) fn allocate(file: &File, len: u64) -> Result<(), Errno> {
+    rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len)
+}
+
+pub(super) fn rename_new(dir: &File, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
+    rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE)
+}
+
+/// Starts write-back of a stretch without waiting.
+pub(crate) fn start_writeback(file: &File, offset: u64, len: u64) {
+    writeback::start(file, offset, len);
+}
+
+/// The stretch is not needed in memory any more; pages not yet written stay.
+pub(crate) fn drop_cache(file: &File, offset: u64, len: u64) {
+    if let Some(len) = NonZeroU64::new(len) {
+        let _only_a_hint = rustix::fs::fadvise(file, offset, Some(len), Advice::DontNeed);
+    }
+}
+
+/// The file will be read in order.
+pub(crate) fn advise_sequential(file: &File) {
+    let _only_a_hint = rustix::fs::fadvise(file, 0, None, Advice::Sequential);
+}
+
+/// The process's file creation mask.
+///
+/// From the process's status, which is the only way to learn it without changing it for a
+/// moment under other threads' feet; that way is left for systems without `/proc`, and then
+/// the mask is for that moment a strict one.
+pub(crate) fn umask() -> u32 {
+    let status = std::fs::read_to_string("/proc/thread-self/status");
+    status.ok().as_deref().and_then(umask_in).unwrap_or_else(umask_by_setting)
+}
+
+fn umask_in(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(line.trim(), 8).ok()
+}
+
+fn umask_by_setting() -> u32 {
+    let found = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    rustix::process::umask(found);
+    found.bits() & 0o777
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn the_umask_is_read_from_the_status_text() {
+        assert_eq!(umask_in("Name:\tx\nUmask:\t0027\nState:\tR\n"), Some(0o027));
+        assert_eq!(umask_in("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn both_ways_to_open_refuse_a_link() {
+        let temp = tempfile::tempdir().expect("temp dir");
+        std::fs::write(temp.path().join("real"), b"x").expect("write");
+        symlink("real", temp.path().join("link")).expect("symlink");
+        let dir = Dir::open(temp.path()).expect("open");
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        for open in [open_at, open_at_plain] {
+            let link = open(&dir.fd, OsStr::new("link"), flags, Mode::empty());
+            let error = link.expect_err("a link is refused");
+            assert!(super::super::is_link_error(&error), "{error}");
+            open(&dir.fd, OsStr::new("real"), flags, Mode::empty()).expect("a file is opened");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What all Unix systems share: operations relative to one directory's descriptor.
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::linux as platform;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use super::other_unix as platform;
+use super::{DirSync, How, Kind, Stat};
+use crate::FileId;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::{File, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+pub(crate) use platform::{advise_sequential, drop_cache, start_writeback, umask};
+
+/// An open directory. The directory may be renamed meanwhile: the descriptor stays valid.
+#[derive(Debug)]
+pub(crate) struct Dir {
+    pub(super) fd: File,
+    path: PathBuf,
+}
+
+impl Dir {
+    /// Opens the directory at `path`; links on the way are the user's choice and are followed.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let path = std::fs::canonicalize(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(&path, flags, Mode::empty())?;
+        Ok(Self { fd: fd.into(), path })
+    }
+
+    /// The canonical absolute path it had when it was opened.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether both are one directory, by whatever path.
+    pub(crate) fn is_same(&self, other: &Self) -> io::Result<bool> {
+        Ok(stat(&self.fd)?.id == stat(&other.fd)?.id)
+    }
+
+    /// What `name` is, links not followed.
+    pub(crate) fn stat(&self, name: &OsStr) -> io::Result<Option<Stat>> {
+        match platform::stat_at(self, component(name)?) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens `name`, links not followed and never waiting.
+    pub(crate) fn open_file(&self, name: &OsStr, how: How) -> io::Result<File> {
+        // A FIFO planted under the name must not stop us, a terminal not become ours.
+        let always = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let (flags, mode) = match how {
+            How::Read => (OFlags::RDONLY, Mode::empty()),
+            How::ReadWrite => (OFlags::RDWR, Mode::empty()),
+            How::Create => (OFlags::RDWR | OFlags::CREATE, PRIVATE),
+            How::CreateNew => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, PRIVATE),
+        };
+        platform::open_at(&self.fd, component(name)?, flags | always, mode)
+    }
+
+    /// Removes a file's name.
+    pub(crate) fn unlink(&self, name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.fd, component(name)?, AtFlags::empty())?)
+    }
+
+    /// Renames within the directory, replacing atomically what is at `to`.
+    pub(crate) fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.fd, component(from)?, &self.fd, component(to)?)?)
+    }
+
+    /// Renames within the directory; `AlreadyExists` if anything is at `to`.
+    pub(crate) fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        match platform::rename_new(&self.fd, component(from)?, component(to)?) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.link_new(from, to),
+            done => Ok(done?),
+        }
+    }
+
+    /// What [`Dir::rename_new`] does where the kernel or file system lacks the operation.
+    ///
+    /// A crash between the two steps leaves both names on one file, which is whole.
+    pub(super) fn link_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        rustix::fs::linkat(&self.fd, from, &self.fd, component(to)?, AtFlags::empty())?;
+        self.unlink(from)
+    }
+
+    /// Makes the directory's names durable.
+    pub(crate) fn sync(&self) -> io::Result<DirSync> {
+        dir_synced(self.fd.sync_all())
+    }
+}
+
+/// What `file` is.
+pub(crate) fn stat(file: &File) -> io::Result<Stat> {
+    Ok(from_metadata(&file.metadata()?))
+}
+
+/// The user whose files we trust.
+pub(crate) fn effective_owner() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Syncs a file that is open for reading only.
+pub(crate) fn sync_found(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+/// Sets the permission bits.
+pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// Whether an open failed because the name is a link.
+pub(crate) fn is_link_error(error: &io::Error) -> bool {
+    // FreeBSD says EMLINK.
+    matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::MLINK))
+}
+
+/// Makes the file `len` bytes long and reserves them where the file system can.
+///
+/// On error the file may have got part of the space; the caller gives it back.
+pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
+    if i64::try_from(len).is_err() {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    if file.metadata()?.len() > len {
+        file.set_len(len)?;
+    }
+    if len == 0 {
+        return Ok(());
+    }
+    loop {
+        return match platform::allocate(file, len) {
+            Err(Errno::INTR) => continue,
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => extend_sparse(file, len),
+            done => Ok(done?),
+        };
+    }
+}
+
+/// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the file.
+pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buf.len() {
+        match file.read_at(&mut buf[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Fills `buf` from `offset`.
+pub(crate) fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(buf, offset)
+}
+
+/// Writes all of `buf` at `offset`; loops over short writes and interruptions.
+pub(crate) fn write_all_at(file: &File, buf: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(buf, offset)
+}
+
+pub(super) fn from_metadata(metadata: &Metadata) -> Stat {
+    let kind = metadata.file_type();
+    let kind = if kind.is_file() {
+        Kind::Regular
+    } else if kind.is_dir() {
+        Kind::Directory
+    } else if kind.is_symlink() {
+        Kind::Symlink
+    } else {
+        Kind::Special
+    };
+    // Absent where the file system keeps none; before 1970 is nonsense and counts as none.
+    let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let birth = born.and_then(|born| i64::try_from(born.as_nanos()).ok()).unwrap_or(0);
+    Stat {
+        kind,
+        id: FileId { inode: metadata.ino(), device: metadata.dev(), birth },
+        len: metadata.len(),
+        links: metadata.nlink(),
+        owner: metadata.uid(),
+        mode: metadata.mode() & 0o7777,
+    }
+}
+
+/// Sets the length where space cannot be reserved: the room there is now is all we can check.
+fn extend_sparse(file: &File, len: u64) -> io::Result<()> {
+    let space = rustix::fs::fstatvfs(file)?;
+    let free = u128::from(space.f_bavail) * u128::from(space.f_frsize);
+    let missing = u128::from(len.saturating_sub(file.metadata()?.len()));
+    if free < missing {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    file.set_len(len)
+}
+
+fn dir_synced(result: io::Result<()>) -> io::Result<DirSync> {
+    match result {
+        Ok(()) => Ok(DirSync::Done),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {
+            Ok(DirSync::Unsupported)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `name` if it is one plain component: everything else would leave the directory.
+fn component(name: &OsStr) -> io::Result<&OsStr> {
+    let bytes = name.as_encoded_bytes();
+    if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    }
+    Ok(name)
+}
+
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, Dir) {
+        let temp = tempfile::tempdir().expect("temp dir");
+        let dir = Dir::open(temp.path()).expect("open");
+        (temp, dir)
+    }
+
+    #[test]
+    fn nothing_but_a_plain_component_is_taken_as_a_name() {
+        let (temp, dir) = scratch();
+        std::fs::create_dir(temp.path().join("sub")).expect("mkdir");
+        for name in ["", ".", "..", "/", "../x", "sub/x", "sub/../x", "/etc/passwd", "x/"] {
+            let error = dir.open_file(OsStr::new(name), How::Create).expect_err(name);
+            assert_eq!(error.kind(), io::ErrorKind::InvalidFilename, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_sync_that_the_file_system_does_not_know_is_tolerated() {
+        let unknown = dir_synced(Err(Errno::INVAL.into())).expect("tolerated");
+        assert_eq!(unknown, DirSync::Unsupported);
+        assert_eq!(dir_synced(Ok(())).expect("done"), DirSync::Done);
+        dir_synced(Err(Errno::IO.into())).expect_err("a real failure is one");
+    }
+
+    #[test]
+    fn without_reservation_the_length_is_set_and_the_free_space_checked() {
+        let file = tempfile::tempfile().expect("temp file");
+        extend_sparse(&file, 1 << 20).expect("extend");
+        let found = file.metadata().expect("metadata");
+        assert_eq!((found.len(), found.blocks()), (1 << 20, 0));
+        let error = extend_sparse(&file, i64::MAX as u64).expect_err("no such room");
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(file.metadata().expect("metadata").len(), 1 << 20);
+    }
+
+    #[test]
+    fn linking_as_a_new_name_moves_the_file_and_replaces_nothing() {
+        let (temp, dir) = scratch();
+        std::fs::write(temp.path().join("a"), b"a").expect("write");
+        std::fs::write(temp.path().join("b"), b"b").expect("write");
+        let (a, b, c) = (OsStr::new("a"), OsStr::new("b"), OsStr::new("c"));
+        let error = dir.link_new(a, b).expect_err("something is there");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        dir.link_new(a, c).expect("link");
+        assert_eq!(std::fs::read(temp.path().join("b")).expect("read"), b"b");
+        assert_eq!(std::fs::read(temp.path().join("c")).expect("read"), b"a");
+        assert!(dir.stat(a).expect("stat").is_none());
+    }
+
+    #[test]
+    fn an_open_directory_stays_usable_when_it_is_renamed() {
+        let temp = tempfile::tempdir().expect("temp dir");
+        std::fs::create_dir(temp.path().join("old")).expect("mkdir");
+        let dir = Dir::open(&temp.path().join("old")).expect("open");
+        std::fs::rename(temp.path().join("old"), temp.path().join("new")).expect("rename");
+        dir.open_file(OsStr::new("x"), How::CreateNew).expect("create");
+        assert!(temp.path().join("new/x").exists());
+    }
+}
