@@ -8,7 +8,8 @@
 //! - [`ObjectIdentity`], [`judge`]: whether a response is of the object and of the range asked for;
 //! - [`Failure`], [`Backoff`], [`retry_after`]: what to do about one that is not;
 //! - [`Crc64`], [`combine`], [`CrcAccumulator`]: the CRC of an object from those of its parts;
-//! - [`Header`], [`Bind`], [`SlotCodec`]: the checkpoint file; [`admit`]: what to do with one found.
+//! - [`Header`], [`Bind`], [`SlotCodec`]: the checkpoint file; [`admit`]: what to do with one found;
+//! - [`session::Session`]: the state machine that ties them together.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ mod plan;
 mod range;
 mod resume;
 mod rng;
+pub mod session;
 mod sip;
 mod verdict;
 

@@ -1,6 +1,6 @@
 //! Multiplication modulo the CRC's polynomial, without carry-less multiply instructions.
 
-use super::reduction_table;
+use super::tables::{times_x, times_x64};
 
 /// `x^0`.
 pub(super) const ONE: u64 = 1 << 63;
@@ -13,10 +13,11 @@ pub(super) struct Multiplicand([u64; 16]);
 impl Multiplicand {
     pub(super) const fn new(value: u64) -> Self {
         // In a group of four bits, too, the most significant is the coefficient of x^0.
-        let x1 = times_x(value);
+        let x0 = value;
+        let x1 = times_x(x0);
         let x2 = times_x(x1);
         let x3 = times_x(x2);
-        let (x23, x01) = (x2 ^ x3, value ^ x1);
+        let (x01, x23) = (x0 ^ x1, x2 ^ x3);
         Self([
             0,
             x3,
@@ -26,10 +27,10 @@ impl Multiplicand {
             x1 ^ x3,
             x1 ^ x2,
             x1 ^ x23,
-            value,
-            value ^ x3,
-            value ^ x2,
-            value ^ x23,
+            x0,
+            x0 ^ x3,
+            x0 ^ x2,
+            x0 ^ x23,
             x01,
             x01 ^ x3,
             x01 ^ x2,
@@ -37,21 +38,25 @@ impl Multiplicand {
         ])
     }
 
-    /// The product with `other`, by Horner's rule over groups of four coefficients.
+    /// The product with `other`, four coefficients at a time.
+    ///
+    /// The groups' products are first added up to a polynomial of degree below 128, whose lower
+    /// half is the high word, and reduced once: no group waits for another.
     pub(super) fn times(&self, other: u64) -> u64 {
-        // Two halves at once: each step waits for the last, so two chains cost hardly more than
-        // one.
-        let (mut high, mut low) = (0, 0);
-        let mut rest = other;
-        for _ in 0..8 {
-            high = times_x4(high) ^ pick(&self.0, rest);
-            low = times_x4(low) ^ pick(&self.0, rest >> 32);
-            rest >>= 4;
+        let (mut low_powers, mut high_powers) = (0, 0);
+        for group in 0..16 {
+            let product = self.pick(other >> (60 - 4 * group));
+            low_powers ^= product >> (4 * group);
+            // Shifted twice, since a shift by 64 is none.
+            high_powers ^= (product << 1) << (63 - 4 * group);
         }
-        for _ in 0..8 {
-            high = times_x4(high);
-        }
-        high ^ low
+        low_powers ^ times_x64(high_powers)
+    }
+
+    /// The product with the polynomial in the lowest four bits of `group`.
+    #[expect(clippy::indexing_slicing, reason = "four bits are a position in a table of 16")]
+    fn pick(&self, group: u64) -> u64 {
+        self.0[(group & 15) as usize]
     }
 }
 
@@ -73,26 +78,10 @@ pub(super) fn power(base: u64, exponent: u64) -> u64 {
     result
 }
 
-const fn times_x(value: u64) -> u64 {
-    (value >> 1) ^ if value & 1 == 1 { super::POLYNOMIAL } else { 0 }
-}
-
-fn times_x4(value: u64) -> u64 {
-    (value >> 4) ^ pick(&REDUCED, value)
-}
-
-/// The entry that the lowest four bits of `value` choose.
-#[expect(clippy::indexing_slicing, reason = "four bits are a position in a table of 16")]
-fn pick(table: &[u64; 16], value: u64) -> u64 {
-    table[(value & 15) as usize]
-}
-
-/// What the four bits shifted out by `x^4` are reduced to.
-static REDUCED: [u64; 16] = reduction_table();
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crc64::tables::POLYNOMIAL;
 
     /// Multiplication a bit at a time, as the definition has it.
     fn naive(a: u64, b: u64) -> u64 {
@@ -126,7 +115,7 @@ mod tests {
         let x = ONE >> 1;
         assert_eq!(power(x, 0), ONE);
         assert_eq!(power(x, 63), 1);
-        assert_eq!(power(x, 64), super::super::POLYNOMIAL);
+        assert_eq!(power(x, 64), POLYNOMIAL);
         assert_eq!(multiply(power(x, 1000), power(x, 234)), power(x, 1234));
     }
 }

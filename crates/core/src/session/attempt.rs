@@ -1,0 +1,110 @@
+//! Live attempts.
+
+use super::Moment;
+use crate::{ByteRange, PartIndex};
+use alloc::vec::Vec;
+
+/// One request for one range. Never used twice: late reports of an old attempt are recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId {
+    part: PartIndex,
+    serial: u64,
+}
+
+impl AttemptId {
+    pub(super) const fn new(part: PartIndex, serial: u64) -> Self {
+        Self { part, serial }
+    }
+
+    /// The first part the attempt covers.
+    #[must_use]
+    pub const fn part(self) -> PartIndex {
+        self.part
+    }
+
+    /// The attempt's number within the session, from 1.
+    #[must_use]
+    pub const fn serial(self) -> u64 {
+        self.serial
+    }
+}
+
+/// What a session knows of a live attempt.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) id: AttemptId,
+    pub(super) range: ByteRange,
+    /// Everything before this is accounted for in whole parts.
+    pub(super) next: u64,
+    /// Everything before this has been reported as written.
+    pub(super) reported: u64,
+    /// The last sign of life since the response head; `None` before it.
+    pub(super) last_byte: Option<Moment>,
+    /// Bytes the whole session had received when this attempt began.
+    pub(super) received_before: u64,
+    /// Whether it has been told to stop.
+    pub(super) state: AttemptState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AttemptState {
+    Live,
+    /// Told to stop because it fell silent.
+    Stalled,
+    /// Told to stop because the session ends.
+    Aborted,
+}
+
+impl Attempt {
+    /// Bytes this attempt has delivered, finished parts or not.
+    pub(super) const fn received(&self) -> u64 {
+        self.reported.saturating_sub(self.range.start())
+    }
+
+    /// Bytes it still has to deliver.
+    pub(super) const fn outstanding(&self) -> u64 {
+        self.range.end().saturating_sub(self.reported)
+    }
+}
+
+/// The live attempts: few, so a plain list.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    list: Vec<Attempt>,
+}
+
+impl Attempts {
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) fn push(&mut self, attempt: Attempt) {
+        self.list.push(attempt);
+    }
+
+    pub(super) fn get_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+        self.list.iter_mut().find(|attempt| attempt.id == id)
+    }
+
+    pub(super) fn remove(&mut self, id: AttemptId) -> Option<Attempt> {
+        let at = self.list.iter().position(|attempt| attempt.id == id)?;
+        Some(self.list.swap_remove(at))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Attempt> {
+        self.list.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Attempt> {
+        self.list.iter_mut()
+    }
+
+    /// Bytes that the live attempts have still to deliver.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.list.iter().map(Attempt::outstanding).fold(0, u64::saturating_add)
+    }
+}

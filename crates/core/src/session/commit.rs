@@ -1,0 +1,178 @@
+//! Group commit: which parts are recorded, and when.
+//!
+//! A commit takes a snapshot of the finished parts first, then syncs, then records exactly that
+//! snapshot: what was stored while the sync ran may not be covered by it.
+
+use super::{Action, Moment, SessionConfig, SlotWrite};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+
+/// One commit. Never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(u64);
+
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    queue: Batch,
+    oldest: Option<Moment>,
+    running: Option<Running>,
+    last_begun: Option<Moment>,
+    serial: u64,
+    /// Bytes recorded by this run.
+    recorded_bytes: u64,
+    health: Health,
+}
+
+/// Whether what a sync says may be believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Health {
+    #[default]
+    Sound,
+    /// A write or sync failed: a later sync may succeed without the lost data, so nothing is
+    /// ever recorded again.
+    Poisoned,
+}
+
+#[derive(Debug, Default)]
+struct Batch {
+    slots: Vec<SlotWrite>,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct Running {
+    id: CommitId,
+    step: Step,
+    batch: Batch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Syncing,
+    Recording,
+}
+
+impl Commits {
+    /// Queues a slot to be recorded with the next commit.
+    pub(super) fn queue(&mut self, now: Moment, slot: SlotWrite, bytes: u64) {
+        if self.health == Health::Poisoned {
+            return;
+        }
+        self.queue.slots.push(slot);
+        self.queue.bytes = self.queue.bytes.saturating_add(bytes);
+        self.oldest.get_or_insert(now);
+    }
+
+    /// Bytes stored but not yet recorded.
+    pub(super) fn backlog(&self) -> u64 {
+        let running = self.running.as_ref().map_or(0, |running| running.batch.bytes);
+        self.queue.bytes.saturating_add(running)
+    }
+
+    pub(super) const fn recorded_bytes(&self) -> u64 {
+        self.recorded_bytes
+    }
+
+    /// Whether nothing waits and nothing runs.
+    pub(super) fn is_settled(&self) -> bool {
+        self.queue.slots.is_empty() && self.running.is_none()
+    }
+
+    pub(super) const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// When the next commit is due, unless one is running.
+    pub(super) fn due(&self, config: &SessionConfig) -> Option<Moment> {
+        let oldest = self.oldest?;
+        if self.running.is_some() {
+            return None;
+        }
+        let wanted = if self.queue.bytes >= config.commit_bytes {
+            oldest
+        } else {
+            oldest.after(config.commit_interval)
+        };
+        let allowed = self.last_begun.map(|begun| begun.after(config.commit_gap));
+        Some(allowed.map_or(wanted, |allowed| wanted.max(allowed)))
+    }
+
+    /// Begins a commit of everything queued, unless one is running or nothing is queued.
+    pub(super) fn begin(
+        &mut self,
+        now: Moment,
+        #[cfg_attr(not(feature = "mutants"), expect(unused_variables, reason = "for mutants"))]
+        config: &SessionConfig,
+        actions: &mut VecDeque<Action>,
+    ) {
+        if self.running.is_some() || self.queue.slots.is_empty() {
+            return;
+        }
+        self.serial = self.serial.saturating_add(1);
+        let id = CommitId(self.serial);
+        let batch = mem::take(&mut self.queue);
+        self.oldest = None;
+        self.last_begun = Some(now);
+        #[cfg(feature = "mutants")]
+        if config.mutant == Some(super::Mutant::RecordBeforeSync) {
+            actions.push_back(Action::Record { commit: id, slots: batch.slots.clone() });
+        }
+        self.running = Some(Running { id, step: Step::Syncing, batch });
+        actions.push_back(Action::Sync { commit: id });
+    }
+
+    /// The sync of `id` returned success. Whether such a sync was awaited.
+    pub(super) fn synced(
+        &mut self,
+        id: CommitId,
+        #[cfg_attr(not(feature = "mutants"), expect(unused_variables, reason = "for mutants"))]
+        config: &SessionConfig,
+        actions: &mut VecDeque<Action>,
+    ) -> bool {
+        let Some(running) = self.running.as_mut() else { return false };
+        if running.id != id || running.step != Step::Syncing {
+            return false;
+        }
+        if self.health == Health::Poisoned {
+            self.running = None;
+            return true;
+        }
+        #[cfg(feature = "mutants")]
+        match config.mutant {
+            Some(super::Mutant::LiveSet) => {
+                running.batch.slots.append(&mut self.queue.slots);
+                running.batch.bytes += mem::take(&mut self.queue.bytes);
+                self.oldest = None;
+            }
+            Some(super::Mutant::RecordBeforeSync) => running.batch.slots.clear(),
+            None => {}
+        }
+        running.step = Step::Recording;
+        actions
+            .push_back(Action::Record { commit: id, slots: mem::take(&mut running.batch.slots) });
+        true
+    }
+
+    /// The slots of `id` are durable. Whether such a record was awaited.
+    pub(super) fn recorded(&mut self, id: CommitId) -> bool {
+        let ended =
+            self.running.take_if(|running| running.id == id && running.step == Step::Recording);
+        let bytes = ended.as_ref().map_or(0, |running| running.batch.bytes);
+        self.recorded_bytes = self.recorded_bytes.saturating_add(bytes);
+        ended.is_some()
+    }
+
+    /// Storage failed: nothing is ever recorded again.
+    pub(super) fn poison(&mut self) {
+        self.queue = Batch::default();
+        self.oldest = None;
+        self.health = Health::Poisoned;
+    }
+
+    /// The running commit failed. Whether `id` was running.
+    pub(super) fn failed(&mut self, id: CommitId) -> bool {
+        self.poison();
+        self.running.take_if(|running| running.id == id).is_some()
+    }
+}

@@ -1,0 +1,289 @@
+//! How each report changes the session.
+
+use super::attempt::AttemptState;
+use super::judgement::integrity;
+use super::machine::{Ask, Ending, Preparing, Session, State, stopped};
+use super::retry::{Circumstances, Decision};
+use super::transfer::{Target, Transfer};
+use super::{
+    Action, AttemptId, CrcPolicy, Event, Examination, Moment, OnChange, Outcome, Piece,
+    PrepareMode, PreparedPartial, Remains, ResumePolicy, StopReason, StorageTask,
+};
+use crate::{Checkpoint, Failure, ObjectIdentity, PartPlan, PartSet, PartSize, same_object};
+use alloc::boxed::Box;
+use core::mem;
+use core::time::Duration;
+
+impl Session {
+    pub(super) fn probed(&mut self, now: Moment, identity: ObjectIdentity) -> bool {
+        let State::Probing(probing) = &mut self.state else { return false };
+        if probing.ask != Ask::UnderWay {
+            return false;
+        }
+        let resume = probing.resume.take();
+        match self.admit(identity, resume) {
+            Ok((target, kept)) => {
+                let mode = match kept {
+                    Some(_) => PrepareMode::Resume,
+                    None => PrepareMode::Fresh,
+                };
+                self.prepare(Preparing { target, kept, cancelled: false }, mode);
+            }
+            Err(reason) => self.stop(now, reason, Remains::Keep),
+        }
+        true
+    }
+
+    /// Decides what the probed object means for this session: its parts, and which are kept.
+    fn admit(
+        &self,
+        identity: ObjectIdentity,
+        resume: Option<Checkpoint>,
+    ) -> Result<(Target, Option<PartSet>), StopReason> {
+        if identity.crc64.is_none() && self.config.crc == CrcPolicy::Require {
+            return Err(StopReason::NoCrc);
+        }
+        let size = identity.size;
+        let extent = self.config.extent.resolve(size).ok_or(StopReason::RangeBeyondEnd { size })?;
+        let require = self.config.resume == ResumePolicy::Require;
+        if let Some(checkpoint) = resume {
+            match same_object(&checkpoint.header.identity, &identity) {
+                None if checkpoint.header.plan.extent() == extent => {
+                    let target = Target { identity, plan: checkpoint.header.plan };
+                    return Ok((target, Some(checkpoint.recorded)));
+                }
+                Some(field) if require || self.config.on_change == OnChange::Fail => {
+                    return Err(StopReason::Changed(Some(field)));
+                }
+                _ => {}
+            }
+        }
+        if require {
+            return Err(StopReason::NothingToResume);
+        }
+        let part_size = self.config.part_size.unwrap_or_else(|| PartSize::auto(extent.len()));
+        let plan = PartPlan::new(extent, part_size);
+        Ok((Target { identity, plan }, None))
+    }
+
+    pub(super) fn prepare(&mut self, preparing: Preparing, mode: PrepareMode) {
+        self.actions.push_back(Action::Prepare {
+            identity: preparing.target.identity.clone(),
+            plan: preparing.target.plan,
+            mode,
+        });
+        self.state = State::Preparing(Box::new(preparing));
+    }
+
+    pub(super) fn probe_failed(
+        &mut self,
+        now: Moment,
+        failure: Failure,
+        retry_after: Option<Duration>,
+    ) -> bool {
+        let State::Probing(probing) = &mut self.state else { return false };
+        if probing.ask != Ask::UnderWay {
+            return false;
+        }
+        let since = *probing.since.get_or_insert(now);
+        let what =
+            Circumstances { failure, retry_after, progressed: false, others_progressed: false };
+        let decision = probing.failures.decide(what, &self.config, &mut self.jitter);
+        match decision {
+            Decision::Wait(wait) if now.since(since) < self.config.retry_max_time => {
+                probing.ask = Ask::At(now.after(wait));
+            }
+            Decision::Wait(_) => self.stop(now, StopReason::NoProgress(failure), Remains::Keep),
+            Decision::GiveUp if failure == Failure::Changed => {
+                self.stop(now, StopReason::Changed(None), Remains::Keep);
+            }
+            Decision::GiveUp => self.stop(now, StopReason::ProbeFailed(failure), Remains::Keep),
+        }
+        true
+    }
+
+    pub(super) fn prepared(&mut self, now: Moment, partial: PreparedPartial) -> bool {
+        let State::Preparing(_) = &self.state else { return false };
+        let State::Preparing(mut preparing) = mem::replace(&mut self.state, State::Finished) else {
+            return false;
+        };
+        if preparing.cancelled {
+            self.finish(stopped(StopReason::Cancelled, Remains::Keep));
+            return true;
+        }
+        if partial == PreparedPartial::AtDestination {
+            self.finish(Outcome::AlreadyThere);
+            return true;
+        }
+        if partial == PreparedPartial::Absent {
+            preparing.kept = None;
+            if self.config.resume == ResumePolicy::Require {
+                self.finish(stopped(StopReason::NothingToResume, Remains::Keep));
+            } else {
+                self.prepare(*preparing, PrepareMode::Fresh);
+            }
+            return true;
+        }
+        let kept = preparing.kept.take().filter(|_| partial == PreparedPartial::Resumed);
+        self.state = State::Transferring(Box::new(Transfer::new(preparing.target, kept, now)));
+        true
+    }
+
+    /// The events that only a transfer can take.
+    pub(super) fn transfer_event(&mut self, now: Moment, event: Event) -> bool {
+        let (State::Transferring(transfer) | State::Draining(transfer, _)) = &mut self.state else {
+            return false;
+        };
+        match event {
+            Event::Received { attempt, bytes } => transfer.received(now, attempt, bytes),
+            Event::Stored { attempt, part, bytes, crc } => {
+                transfer.stored(now, attempt, (part, Piece { bytes, crc }), &self.config)
+            }
+            Event::Synced { commit } => {
+                transfer.commits.synced(commit, &self.config, &mut self.actions)
+            }
+            Event::Recorded { commit } => transfer.commits.recorded(commit),
+            Event::Rehashed { part, recorded, found } => {
+                transfer.rehashed(now, part, (recorded, found))
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn attempt_failed(
+        &mut self,
+        now: Moment,
+        id: AttemptId,
+        (failure, retry_after): (Failure, Option<Duration>),
+        tail: Piece,
+    ) -> bool {
+        let (State::Transferring(transfer) | State::Draining(transfer, _)) = &mut self.state else {
+            return false;
+        };
+        let Some((attempt, part)) = transfer.give_back(now, id, tail) else { return false };
+        let failure = match attempt.state {
+            // Nobody asked it to stop.
+            AttemptState::Live if failure == Failure::Aborted => Failure::Network,
+            AttemptState::Live => failure,
+            AttemptState::Stalled => Failure::Stalled,
+            AttemptState::Aborted => Failure::Aborted,
+        };
+        if failure != Failure::Aborted {
+            self.attempts_failed = self.attempts_failed.saturating_add(1);
+            transfer.last_failure = Some(failure);
+        }
+        if matches!(self.state, State::Draining(..)) {
+            return true;
+        }
+        let State::Transferring(transfer) = &mut self.state else { return false };
+        let session_received = transfer.bytes_received.saturating_sub(attempt.received_before);
+        let what = Circumstances {
+            failure,
+            retry_after,
+            progressed: attempt.received() > 0,
+            others_progressed: session_received > attempt.received(),
+        };
+        let failures = transfer.retries.failures_mut(part);
+        let decision = failures.decide(what, &self.config, &mut self.jitter);
+        let failures = failures.streak();
+        match decision {
+            Decision::Wait(wait) => {
+                transfer.retries.wait_until(now.after(wait), part);
+                if let Some(range) = transfer.rest_of(part) {
+                    let attempt = id;
+                    self.actions.push_back(Action::Retry {
+                        attempt,
+                        range,
+                        failures,
+                        failure,
+                        wait,
+                    });
+                }
+            }
+            Decision::GiveUp if failure == Failure::Changed => self.changed(now),
+            Decision::GiveUp => {
+                let reason = StopReason::AttemptFailed { attempt: id, failure };
+                self.stop(now, reason, Remains::Keep);
+            }
+        }
+        true
+    }
+
+    /// The object is another one than at the probe.
+    fn changed(&mut self, now: Moment) {
+        if self.config.on_change == OnChange::Restart && self.restarts == 0 {
+            self.drain(Ending::Restart);
+        } else {
+            self.stop(now, StopReason::Changed(None), Remains::Keep);
+        }
+    }
+
+    pub(super) fn verified(&mut self, now: Moment, examination: Examination) -> bool {
+        let State::Verifying(..) = &self.state else { return false };
+        let State::Verifying(transfer, crc64) = mem::replace(&mut self.state, State::Finished)
+        else {
+            return false;
+        };
+        self.state = State::Publishing(transfer, crc64);
+        match examination {
+            Examination::Intact => self.actions.push_back(Action::Publish),
+            Examination::WrongLength => self.stop(now, StopReason::WrongLength, Remains::Keep),
+            Examination::WrongDigest => self.stop(now, StopReason::WrongDigest, Remains::Discard),
+        }
+        true
+    }
+
+    pub(super) fn published(&mut self) -> bool {
+        let State::Publishing(transfer, crc64) = &self.state else { return false };
+        let crc64 = *crc64;
+        let integrity = integrity(transfer, &self.config);
+        self.finish(Outcome::Done { crc64, integrity });
+        true
+    }
+
+    pub(super) fn storage_failed(&mut self, now: Moment, during: StorageTask) -> bool {
+        let fits = match (&mut self.state, during) {
+            (State::Preparing(_), StorageTask::Prepare)
+            | (State::Verifying(..), StorageTask::Verify)
+            | (State::Publishing(..), StorageTask::Publish) => {
+                self.finish(stopped(StopReason::Storage, Remains::Keep));
+                return true;
+            }
+            (
+                State::Transferring(transfer) | State::Draining(transfer, _),
+                StorageTask::Attempt(id),
+            ) => transfer.give_back(now, id, Piece::default()).is_some(),
+            (
+                State::Transferring(transfer) | State::Draining(transfer, _),
+                StorageTask::Commit(id),
+            ) => transfer.commits.failed(id),
+            _ => false,
+        };
+        if fits {
+            if let State::Transferring(transfer) | State::Draining(transfer, _) = &mut self.state {
+                transfer.commits.poison();
+            }
+            self.stop(now, StopReason::Storage, Remains::Keep);
+        }
+        fits
+    }
+
+    pub(super) fn cancel(&mut self, now: Moment) -> bool {
+        match &mut self.state {
+            State::Preparing(preparing) => {
+                preparing.cancelled = true;
+                true
+            }
+            State::Probing(_) | State::Transferring(_) => {
+                self.stop(now, StopReason::Cancelled, Remains::Keep);
+                true
+            }
+            State::Draining(_, ending) if *ending == Ending::Restart => {
+                *ending = Ending::Stop(StopReason::Cancelled, Remains::Keep);
+                true
+            }
+            // Verifying and publishing are nearly done, and what is published stays published.
+            _ => false,
+        }
+    }
+}

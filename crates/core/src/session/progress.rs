@@ -1,0 +1,47 @@
+//! A snapshot of how far a session is.
+
+/// A snapshot of how far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What the session is doing.
+    pub phase: Phase,
+    /// Bytes written or kept and checked. Never falls unless the object changed.
+    pub bytes_done: u64,
+    /// Bytes in all, or `None` before the probe.
+    pub bytes_total: Option<u64>,
+    /// Kept bytes of earlier runs that have been checked.
+    pub bytes_kept: u64,
+    /// Kept bytes of earlier runs that are still to be checked.
+    pub bytes_unchecked: u64,
+    /// Body bytes received in this run.
+    pub bytes_received: u64,
+    /// Bytes recorded in the checkpoint, kept ones included.
+    pub bytes_recorded: u64,
+    /// Attempts now live.
+    pub live: u32,
+    /// Attempts that failed in this run.
+    pub attempts_failed: u64,
+    /// How often the download started over because the object changed.
+    pub restarts: u32,
+}
+
+/// What a session is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Learning which object this is.
+    Probing,
+    /// Making the partial file ready.
+    Preparing,
+    /// Fetching, checking and recording.
+    Transferring,
+    /// Waiting for what is under way, to stop or to start over.
+    Draining,
+    /// Examining the finished file.
+    Verifying,
+    /// Publishing.
+    Publishing,
+    /// Over.
+    Finished,
+}

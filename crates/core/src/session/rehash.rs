@@ -1,0 +1,61 @@
+//! Reading kept parts back before they count.
+
+use super::Action;
+use crate::{PartIndex, PartPlan, PartSet};
+
+/// Bytes read back per action: enough to keep a disk streaming, little enough to report often.
+const REHASH_BYTES: u64 = 64 << 20;
+
+/// Kept parts that have not been read back yet.
+#[derive(Debug)]
+pub(super) struct Rehash {
+    unchecked: PartSet,
+    cursor: u32,
+    /// Parts of the running action that are still to be reported.
+    outstanding: u32,
+    run: core::ops::Range<u32>,
+    unchecked_bytes: u64,
+}
+
+impl Rehash {
+    /// Nothing to read back.
+    pub(super) fn none() -> Self {
+        Self::new(PartSet::new(0), 0)
+    }
+
+    pub(super) fn new(unchecked: PartSet, unchecked_bytes: u64) -> Self {
+        Self { unchecked, cursor: 0, outstanding: 0, run: 0..0, unchecked_bytes }
+    }
+
+    pub(super) const fn unchecked_bytes(&self) -> u64 {
+        self.unchecked_bytes
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.unchecked.is_empty() && self.outstanding == 0
+    }
+
+    /// The next stretch to read back, unless one is running.
+    pub(super) fn next_action(&mut self, plan: &PartPlan) -> Option<Action> {
+        if self.outstanding > 0 {
+            return None;
+        }
+        let first = self.unchecked.next_present(self.cursor)?;
+        let most = u32::try_from(REHASH_BYTES / plan.part_size().max(1)).unwrap_or(u32::MAX).max(1);
+        let count = self.unchecked.run_of_present(first, most);
+        self.cursor = first.saturating_add(count);
+        self.run = first..self.cursor;
+        self.outstanding = count;
+        Some(Action::Rehash { first: PartIndex::new(first), count })
+    }
+
+    /// Takes a report in: whether the part was one of those asked for.
+    pub(super) fn reported(&mut self, part: PartIndex, bytes: u64) -> bool {
+        let fits = self.run.contains(&part.get()) && self.unchecked.remove(part.get());
+        if fits {
+            self.outstanding = self.outstanding.saturating_sub(1);
+            self.unchecked_bytes = self.unchecked_bytes.saturating_sub(bytes);
+        }
+        fits
+    }
+}

@@ -1,0 +1,125 @@
+//! Which failure is tried again, when, and how often.
+
+use super::{Moment, SessionConfig};
+use crate::{Failure, Jitter, PartIndex};
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
+
+/// Protocol violations of one range that are borne: a server that answers wrongly this often in
+/// a row does not know better.
+const PROTOCOL_LIMIT: u32 = 3;
+
+/// Reused connections found dead in a row that are not charged to anyone.
+const UNSENT_LIMIT: u32 = 3;
+
+/// Ranges waiting to be tried again, and how often each has failed.
+#[derive(Debug, Default)]
+pub(super) struct Retries {
+    waiting: BTreeSet<(Moment, PartIndex)>,
+    failures: BTreeMap<PartIndex, Failures>,
+}
+
+/// Failures of one range since it last progressed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Failures {
+    /// All, for the length of the wait.
+    streak: u32,
+    /// Those that happened while others progressed.
+    charged: u32,
+    protocol: u32,
+    unsent: u32,
+}
+
+/// What a failure leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Try again after this wait.
+    Wait(Duration),
+    /// Enough.
+    GiveUp,
+}
+
+/// What surrounded a failure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Circumstances {
+    pub(super) failure: Failure,
+    pub(super) retry_after: Option<Duration>,
+    /// Whether the attempt itself delivered anything.
+    pub(super) progressed: bool,
+    /// Whether other attempts delivered anything meanwhile.
+    pub(super) others_progressed: bool,
+}
+
+impl Failures {
+    /// Failures in a row.
+    pub(super) const fn streak(&self) -> u32 {
+        self.streak
+    }
+
+    /// Counts a failure and decides what follows.
+    pub(super) fn decide(
+        &mut self,
+        what: Circumstances,
+        config: &SessionConfig,
+        jitter: &mut Jitter,
+    ) -> Decision {
+        if what.progressed {
+            *self = Self::default();
+        }
+        if !what.failure.is_transient() {
+            return Decision::GiveUp;
+        }
+        if what.failure == Failure::Unsent && self.unsent < UNSENT_LIMIT {
+            self.unsent = self.unsent.saturating_add(1);
+            return Decision::Wait(Duration::ZERO);
+        }
+        if what.failure == Failure::Protocol {
+            self.protocol = self.protocol.saturating_add(1);
+        }
+        if what.others_progressed && !what.progressed {
+            self.charged = self.charged.saturating_add(1);
+        }
+        if self.protocol >= PROTOCOL_LIMIT || self.charged > config.retries {
+            return Decision::GiveUp;
+        }
+        let wait = config.backoff.delay(self.streak, jitter.next());
+        self.streak = self.streak.saturating_add(1);
+        Decision::Wait(what.retry_after.map_or(wait, |asked| asked.max(wait)))
+    }
+}
+
+impl Retries {
+    pub(super) fn failures_mut(&mut self, part: PartIndex) -> &mut Failures {
+        self.failures.entry(part).or_default()
+    }
+
+    /// The part is complete: its history is forgotten.
+    pub(super) fn forget(&mut self, part: PartIndex) {
+        if !self.failures.is_empty() {
+            self.failures.remove(&part);
+        }
+    }
+
+    pub(super) fn wait_until(&mut self, at: Moment, part: PartIndex) {
+        self.waiting.insert((at, part));
+    }
+
+    /// Takes a part whose wait is over.
+    pub(super) fn take_due(&mut self, now: Moment) -> Option<PartIndex> {
+        let &(at, part) = self.waiting.first()?;
+        if at > now {
+            return None;
+        }
+        self.waiting.pop_first();
+        Some(part)
+    }
+
+    /// When the next wait is over.
+    pub(super) fn next_due(&self) -> Option<Moment> {
+        self.waiting.first().map(|&(at, _)| at)
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}

@@ -1,0 +1,225 @@
+//! What a session keeps while bytes move.
+
+use super::attempt::{Attempt, AttemptState, Attempts};
+use super::commit::Commits;
+use super::event::Piece;
+use super::rehash::Rehash;
+use super::retry::Retries;
+use super::{AttemptId, Moment, Recording, SessionConfig, SlotWrite};
+use crate::{CrcAccumulator, ObjectIdentity, PartIndex, PartPlan, PartSet, combine};
+use alloc::collections::BTreeMap;
+
+/// The object and its parts.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) identity: ObjectIdentity,
+    pub(super) plan: PartPlan,
+}
+
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pub(super) target: Target,
+    /// Parts to be fetched that neither a live attempt nor a wait holds.
+    pub(super) todo: PartSet,
+    pub(super) cursor: u32,
+    pub(super) retries: Retries,
+    /// What failed attempts left of parts.
+    pub(super) prefixes: BTreeMap<PartIndex, Piece>,
+    pub(super) stored: PartSet,
+    pub(super) live: Attempts,
+    pub(super) commits: Commits,
+    pub(super) rehash: Rehash,
+    crc: CrcAccumulator,
+    pub(super) bytes_done: u64,
+    pub(super) bytes_kept: u64,
+    pub(super) bytes_received: u64,
+    pub(super) last_progress: Moment,
+    /// Why the latest attempt failed, for the report when nothing moves any more.
+    pub(super) last_failure: Option<crate::Failure>,
+}
+
+impl Transfer {
+    /// A transfer with nothing stored yet; `kept` are parts of an earlier run to be checked.
+    pub(super) fn new(target: Target, kept: Option<PartSet>, now: Moment) -> Self {
+        let count = target.plan.count();
+        let mut todo = PartSet::full(count);
+        let rehash = match kept {
+            None => Rehash::none(),
+            Some(kept) => {
+                let mut bytes = 0_u64;
+                for part in kept.iter() {
+                    todo.remove(part);
+                    let len = target.plan.len_of(PartIndex::new(part)).unwrap_or(0);
+                    bytes = bytes.saturating_add(len);
+                }
+                Rehash::new(kept, bytes)
+            }
+        };
+        Self {
+            crc: CrcAccumulator::new(&target.plan),
+            stored: PartSet::new(count),
+            target,
+            todo,
+            cursor: 0,
+            retries: Retries::default(),
+            prefixes: BTreeMap::new(),
+            live: Attempts::default(),
+            commits: Commits::default(),
+            rehash,
+            bytes_done: 0,
+            bytes_kept: 0,
+            bytes_received: 0,
+            last_progress: now,
+            last_failure: None,
+        }
+    }
+
+    /// Whether every part is stored and checked.
+    pub(super) fn is_complete(&self) -> bool {
+        self.stored.is_full() && self.rehash.is_settled() && self.live.is_empty()
+    }
+
+    /// Whether nothing is under way that writes. Reading kept parts back may go on: it harms
+    /// nothing, and its reports have become stale.
+    pub(super) fn is_idle(&self) -> bool {
+        self.live.is_empty() && !self.commits.is_running()
+    }
+
+    /// CRC-64 of all stored parts; of the whole once complete.
+    pub(super) fn crc64(&self) -> u64 {
+        self.crc.value()
+    }
+
+    /// An attempt showed life. Whether it is one of ours.
+    pub(super) fn received(&mut self, now: Moment, id: AttemptId, bytes: u64) -> bool {
+        let Some(attempt) = self.live.get_mut(id) else { return false };
+        let reported = attempt.reported.saturating_add(bytes).min(attempt.range.end());
+        let fresh = reported.saturating_sub(attempt.reported);
+        attempt.reported = reported;
+        attempt.last_byte = Some(now);
+        self.count_received(now, fresh);
+        true
+    }
+
+    /// An attempt completed a part. Whether the report fits what is known of the attempt.
+    pub(super) fn stored(
+        &mut self,
+        now: Moment,
+        id: AttemptId,
+        (part, piece): (PartIndex, Piece),
+        config: &SessionConfig,
+    ) -> bool {
+        let Some(range) = self.target.plan.range(part) else { return false };
+        let Some(attempt) = self.live.get_mut(id) else { return false };
+        let fits = attempt.next < range.end()
+            && attempt.next >= range.start()
+            && range.end() <= attempt.range.end()
+            && attempt.next.checked_add(piece.bytes) == Some(range.end());
+        if !fits {
+            return false;
+        }
+        attempt.next = range.end();
+        attempt.last_byte = Some(now);
+        let fresh = range.end().saturating_sub(attempt.reported);
+        attempt.reported = attempt.reported.max(range.end());
+        let finished = attempt.next >= attempt.range.end();
+        if finished {
+            self.live.remove(id);
+        }
+        let crc = match self.prefixes.remove(&part) {
+            Some(prefix) => combine(prefix.crc, piece.crc, piece.bytes),
+            None => piece.crc,
+        };
+        self.retries.forget(part);
+        self.stored.insert(part.get());
+        self.crc.toggle(part, crc);
+        if config.recording == Recording::On {
+            self.commits.queue(now, SlotWrite::Recorded { part, crc }, range.len());
+        }
+        self.count_received(now, fresh);
+        true
+    }
+
+    /// An attempt ended early: keeps what it wrote and gives the rest back, all but the part it
+    /// was in, which is returned together with the attempt.
+    pub(super) fn give_back(
+        &mut self,
+        now: Moment,
+        id: AttemptId,
+        tail: Piece,
+    ) -> Option<(Attempt, PartIndex)> {
+        let attempt = self.live.remove(id)?;
+        let part = self.target.plan.part_at(attempt.next)?;
+        let end = self.target.plan.range(part)?.end();
+        let room = end.saturating_sub(attempt.next);
+        // A tail that reaches the part's end would be a stored part: it is fetched again.
+        let tail = if tail.bytes < room { tail } else { Piece::default() };
+        if tail.bytes > 0 {
+            let prefix = self.prefixes.entry(part).or_default();
+            prefix.crc = combine(prefix.crc, tail.crc, tail.bytes);
+            prefix.bytes = prefix.bytes.saturating_add(tail.bytes);
+        }
+        let written = attempt.next.saturating_add(tail.bytes);
+        if written > attempt.reported {
+            self.count_received(now, written.saturating_sub(attempt.reported));
+        } else {
+            let lost = attempt.reported.saturating_sub(written);
+            self.bytes_done = self.bytes_done.saturating_sub(lost);
+        }
+        let mut later = part.get().saturating_add(1);
+        while self
+            .target
+            .plan
+            .range(PartIndex::new(later))
+            .is_some_and(|range| range.start() < attempt.range.end())
+        {
+            self.todo.insert(later);
+            later = later.saturating_add(1);
+        }
+        self.cursor = self.cursor.min(part.get());
+        Some((attempt, part))
+    }
+
+    /// A kept part was read back. Whether it was asked for.
+    pub(super) fn rehashed(
+        &mut self,
+        now: Moment,
+        part: PartIndex,
+        (recorded, found): (u64, Option<u64>),
+    ) -> bool {
+        let Some(len) = self.target.plan.len_of(part) else { return false };
+        if !self.rehash.reported(part, len) {
+            return false;
+        }
+        self.last_progress = now;
+        if found == Some(recorded) {
+            self.stored.insert(part.get());
+            self.crc.toggle(part, recorded);
+            self.bytes_done = self.bytes_done.saturating_add(len);
+            self.bytes_kept = self.bytes_kept.saturating_add(len);
+        } else {
+            self.todo.insert(part.get());
+            self.cursor = self.cursor.min(part.get());
+            self.commits.queue(now, SlotWrite::Void { part }, 0);
+        }
+        true
+    }
+
+    /// The attempts that have been silent for too long at `now`; marks them.
+    pub(super) fn stalled(&mut self, now: Moment, config: &SessionConfig) -> Option<AttemptId> {
+        let attempt = self.live.iter_mut().find(|attempt| {
+            attempt.state == AttemptState::Live
+                && attempt.last_byte.is_some_and(|last| now.since(last) >= config.read_timeout)
+        })?;
+        attempt.state = AttemptState::Stalled;
+        Some(attempt.id)
+    }
+
+    fn count_received(&mut self, now: Moment, bytes: u64) {
+        if bytes > 0 {
+            self.bytes_received = self.bytes_received.saturating_add(bytes);
+            self.bytes_done = self.bytes_done.saturating_add(bytes);
+            self.last_progress = now;
+        }
+    }
+}
