@@ -1,2 +1,64 @@
-//! Placeholder.
-fn main() {}
+//! Developer commands of the workspace, run as `cargo xtask COMMAND`.
+//!
+//! Everything a contributor or the CI machine runs is here, in Rust, so that
+//! both run the same thing and nothing but the toolchain is needed to start.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+#![forbid(unsafe_code)]
+
+mod check;
+mod ci;
+mod demo;
+mod layers;
+mod long;
+mod process;
+mod sizes;
+mod source;
+mod steps;
+
+use std::process::ExitCode;
+
+use process::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Outcome {
+    match words {
+        ["test"] => check::run(),
+        ["ci"] => ci::run(),
+        ["layers"] => layers::run(),
+        ["sizes"] => sizes::run(),
+        ["demo"] => demo::run(),
+        ["long", rest @ ..] => long::run(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => Err(Failure::new(format!(
+            "unknown command `{}`; `cargo xtask help` lists them",
+            words.join(" ")
+        ))),
+    }
+}
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test                  format, lints, build, tests, docs, layers, sizes: needs Rust alone
+  ci                    what needs more: cargo-deny, the Python SDK suite; installs what is missing
+  layers                which crate may depend on what
+  sizes                 limits on files, functions, parameters; banned type names
+  demo                  kill a 1 GiB download half-way, resume it, show what was kept
+  long sim [--seeds N]  many simulated downloads; the log goes to docs/evidence/
+  long kills [--count N]  many killed and resumed downloads; the log goes to docs/evidence/
+  help                  this text
+";

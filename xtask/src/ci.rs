@@ -1,0 +1,73 @@
+//! `cargo xtask ci`: what needs more than the Rust toolchain.
+//!
+//! Installs what is missing through the ordinary clients, and where that is not
+//! possible says so instead of passing quietly.
+
+use crate::process::{Context, Failure, Outcome, cargo, program, run as run_command, succeeds};
+use crate::steps::{Machine, Steps};
+
+pub(crate) fn run() -> Outcome {
+    let mut steps = Steps::default();
+    let outcome = all(&mut steps, Machine::detect());
+    steps.finish(outcome)
+}
+
+fn all(steps: &mut Steps, machine: Machine) -> Outcome {
+    match cargo_deny() {
+        Ok(()) => steps.run("deny", || {
+            run_command(&mut cargo(["deny", "check", "bans", "licenses", "sources"]))
+        })?,
+        Err(why) => steps.skip("deny", &why, machine)?,
+    }
+    match python_venv() {
+        Ok(()) => steps.run("python SDKs", || {
+            let mut suite = cargo(["test", "-p", "ossget-tests", "--test", "python_sdks"]);
+            run_command(suite.env("OSSGET_PYTHON_SUITE", "1"))
+        })?,
+        Err(why) => steps.skip("python SDKs", &why, machine)?,
+    }
+    Ok(())
+}
+
+/// Makes sure that cargo-deny is there.
+fn cargo_deny() -> Outcome {
+    if succeeds(&mut cargo(["deny", "--version"])) {
+        return Ok(());
+    }
+    run_command(&mut cargo(["install", "--locked", CARGO_DENY]))
+        .context("cargo-deny is missing and could not be installed")
+}
+
+/// Makes sure that Python can make virtual environments; the suite makes its own.
+fn python_venv() -> Outcome {
+    if has_venv() {
+        return Ok(());
+    }
+    if !succeeds(program("apt-get").arg("--version")) {
+        return Err(Failure::new("python3 with its venv module is missing"));
+    }
+    if !is_root() {
+        return Err(Failure::new("python3-venv is missing and only root may install it"));
+    }
+    let missing = "python3-venv is missing and could not be installed";
+    run_command(apt_get().arg("update")).context(missing)?;
+    run_command(apt_get().args(["install", "--yes", "python3-venv"])).context(missing)?;
+    if has_venv() { Ok(()) } else { Err(Failure::new("python3 -m venv does not work")) }
+}
+
+/// `ensurepip` is what Debian splits off: `python3 -m venv --help` works without it.
+fn has_venv() -> bool {
+    succeeds(program("python3").args(["-c", "import venv, ensurepip"]))
+}
+
+fn is_root() -> bool {
+    program("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn apt_get() -> std::process::Command {
+    let mut command = program("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+const CARGO_DENY: &str = "cargo-deny@0.20.2";
