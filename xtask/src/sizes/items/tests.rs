@@ -26,6 +26,7 @@ fn commas_in_types_and_patterns_separate_nothing() {
     );
     assert_eq!(only("fn f<const N: usize = { 1 > 0 }>(a: u8) {}"), (1, 0));
     assert_eq!(only("fn f(#[cfg(a, b)] a: u8) {}"), (1, 0));
+    assert_eq!(only("fn f(a: impl Map<u8, Item: Clone>) {}"), (1, 0));
 }
 
 #[test]
