@@ -40,8 +40,8 @@ impl Multiplicand {
 
     /// The product with `other`, four coefficients at a time.
     ///
-    /// The groups' products are first added up to a polynomial of degree below 128, whose lower
-    /// half is the high word, and reduced once: no group waits for another.
+    /// The groups' products are first added up to a polynomial of degree below 128 in two words,
+    /// then reduced once: no group waits for another.
     pub(super) fn times(&self, other: u64) -> u64 {
         let (mut low_powers, mut high_powers) = (0, 0);
         for group in 0..16 {

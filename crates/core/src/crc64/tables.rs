@@ -36,8 +36,8 @@ const fn tables() -> [[u64; 256]; 8] {
     let mut tables = [[0; 256]; 8];
     let mut value = 0;
     while value < 256 {
-        // The highest byte holds x^0 to x^7. Shifting it out at the right takes as many steps
-        // as shifting the lowest byte out does, less what it takes to get there: 8.
+        // Read as the lowest byte, the value is x^56 times what it is as the highest, and so on
+        // down: the highest byte's table needs 8 steps, each lower one's 8 more.
         let mut product = value as u64;
         let mut byte = 8;
         while byte > 0 {
