@@ -9,20 +9,20 @@ const GOLDEN: &str = include_str!("golden/checkpoint-v1.hex");
 const CRCS: [u64; 3] = [0x995d_c9bb_df19_39fa, 0, u64::MAX];
 
 fn golden() -> Vec<u8> {
-    let mut file = vec![0; usize::try_from(file_len(3)).unwrap()];
+    let mut file = vec![0; usize::try_from(file_len(3)).expect("a short file")];
     for line in GOLDEN.lines().filter(|line| !line.starts_with('#')) {
         let (offset, hex) = line.split_once(": ").expect("offset and bytes");
-        let offset = usize::from_str_radix(offset, 16).unwrap();
+        let offset = usize::from_str_radix(offset, 16).expect("a hexadecimal offset");
         for (at, pair) in hex.as_bytes().chunks(2).enumerate() {
-            let pair = str::from_utf8(pair).unwrap();
-            file[offset + at] = u8::from_str_radix(pair, 16).unwrap();
+            let pair = str::from_utf8(pair).expect("text");
+            file[offset + at] = u8::from_str_radix(pair, 16).expect("hexadecimal bytes");
         }
     }
     file
 }
 
 fn header() -> Header {
-    let extent = ByteRange::new(1000, 301_000).unwrap();
+    let extent = ByteRange::new(1000, 301_000).expect("in order");
     Header {
         session: SessionId::new(core::array::from_fn(|at| at as u8)),
         identity: ObjectIdentity::new(1_000_000)

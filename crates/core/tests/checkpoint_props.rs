@@ -9,7 +9,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 fn identities() -> impl Strategy<Value = ObjectIdentity> {
-    let text = |most| option::of(prop::string::string_regex(&format!(".{{0,{most}}}")).unwrap());
+    let text = |most| {
+        option::of(prop::string::string_regex(&format!(".{{0,{most}}}")).expect("a valid pattern"))
+    };
     (any::<u64>(), text(64), text(32), text(32), option::of(any::<u64>()), text(12)).prop_map(
         |(size, etag, last_modified, version_id, crc64, object_type)| {
             let mut identity = ObjectIdentity::new(size);
@@ -46,10 +48,10 @@ prop_compose! {
     ) -> Header {
         let within = |at: u64| identity.size.checked_add(1).map_or(at, |sizes| at % sizes);
         let (one, other) = (within(ends.0), within(ends.1));
-        let extent = ByteRange::new(one.min(other), one.max(other)).unwrap();
+        let extent = ByteRange::new(one.min(other), one.max(other)).expect("in order");
         Header {
             session: SessionId::new(session),
-            plan: PartPlan::new(extent, PartSize::new(part_size).unwrap()),
+            plan: PartPlan::new(extent, PartSize::new(part_size).expect("within its bounds")),
             identity,
             locator,
             partial_name,
@@ -69,7 +71,7 @@ fn largest() -> Header {
             .version_id("v".repeat(64))
             .crc64(u64::MAX)
             .object_type("Appendable"),
-        plan: PartPlan::new(ByteRange::new(0, u64::MAX).unwrap(), PartSize::MIN),
+        plan: PartPlan::new(ByteRange::new(0, u64::MAX).expect("in order"), PartSize::MIN),
         locator: Locator {
             kind: SourceKind::Oss,
             container: "b".repeat(63),
@@ -83,7 +85,7 @@ fn largest() -> Header {
 
 /// Puts a fitting tag on a page, so that its content is read however odd it is.
 fn retag(page: &mut [u8], session_at: usize) {
-    let key = <[u8; 16]>::try_from(&page[session_at..session_at + 16]).unwrap();
+    let key = <[u8; 16]>::try_from(&page[session_at..session_at + 16]).expect("16 bytes");
     let tag = siphash24(&key, &page[..HEADER_LEN - 8]);
     page[HEADER_LEN - 8..HEADER_LEN].copy_from_slice(&tag.to_le_bytes());
 }

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 static REFERENCE: Crc<u64, Table<1>> = Crc::<u64, Table<1>>::new(&CRC_64_XZ);
 
 fn plan(start: u64, len: u64, part_size: u64) -> PartPlan {
-    let extent = ByteRange::new(start, start + len).unwrap();
-    PartPlan::new(extent, PartSize::new(part_size).unwrap())
+    let extent = ByteRange::new(start, start + len).expect("in order");
+    PartPlan::new(extent, PartSize::new(part_size).expect("within its bounds"))
 }
 
 /// The parts of a plan in an order that `seed` chooses.

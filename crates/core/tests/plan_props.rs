@@ -7,14 +7,15 @@ use proptest::prelude::*;
 fn extents() -> impl Strategy<Value = ByteRange> {
     (any::<(u64, u64)>(), 0_u32..64, 0_u32..64).prop_map(|((start, len), down, further)| {
         let start = start >> down;
-        ByteRange::new(start, start.saturating_add(len >> further)).unwrap()
+        ByteRange::new(start, start.saturating_add(len >> further)).expect("in order")
     })
 }
 
 fn plans() -> impl Strategy<Value = PartPlan> {
     let part_sizes = prop_oneof![102_400..=200_000_u64, 102_400..=(5_u64 << 30)];
-    (extents(), part_sizes)
-        .prop_map(|(extent, size)| PartPlan::new(extent, PartSize::new(size).unwrap()))
+    (extents(), part_sizes).prop_map(|(extent, size)| {
+        PartPlan::new(extent, PartSize::new(size).expect("within its bounds"))
+    })
 }
 
 proptest! {
