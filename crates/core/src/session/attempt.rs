@@ -67,7 +67,7 @@ impl Attempt {
     }
 }
 
-/// The live attempts: few, so a plain list.
+/// The live attempts, in the order of their serials: few, so a plain list.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     list: Vec<Attempt>,
@@ -82,21 +82,19 @@ impl Attempts {
         self.list.is_empty()
     }
 
+    /// Adds an attempt with a higher serial than all before it.
     pub(super) fn push(&mut self, attempt: Attempt) {
         self.list.push(attempt);
     }
 
     pub(super) fn get_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
-        self.list.iter_mut().find(|attempt| attempt.id == id)
+        let at = self.position(id)?;
+        self.list.get_mut(at)
     }
 
     pub(super) fn remove(&mut self, id: AttemptId) -> Option<Attempt> {
-        let at = self.list.iter().position(|attempt| attempt.id == id)?;
-        Some(self.list.swap_remove(at))
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Attempt> {
-        self.list.iter()
+        let at = self.position(id)?;
+        Some(self.list.remove(at))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Attempt> {
@@ -106,5 +104,10 @@ impl Attempts {
     /// Bytes that the live attempts have still to deliver.
     pub(super) fn outstanding(&self) -> u64 {
         self.list.iter().map(Attempt::outstanding).fold(0, u64::saturating_add)
+    }
+
+    fn position(&self, id: AttemptId) -> Option<usize> {
+        let at = self.list.binary_search_by_key(&id.serial, |attempt| attempt.id.serial).ok()?;
+        (self.list.get(at)?.id == id).then_some(at)
     }
 }

@@ -1,6 +1,5 @@
 //! What a transfer's state amounts to: deadlines, starvation, integrity.
 
-use super::attempt::AttemptState;
 use super::deadline::{Deadline, DeadlineReason};
 use super::transfer::Transfer;
 use super::{Integrity, Moment, ResumeVerify, SessionConfig};
@@ -34,9 +33,8 @@ impl Transfer {
         if let Some(at) = self.commits.due(config) {
             next = Deadline::earlier(next, at, DeadlineReason::Commit);
         }
-        let live = self.live.iter().filter(|attempt| attempt.state == AttemptState::Live);
-        if let Some(last) = live.filter_map(|attempt| attempt.last_byte).min() {
-            next = Deadline::earlier(next, last.after(config.read_timeout), DeadlineReason::Stall);
+        if !self.live.is_empty() {
+            next = Deadline::earlier(next, self.quiet_until, DeadlineReason::Stall);
         }
         next
     }

@@ -34,6 +34,8 @@ pub(super) struct Transfer {
     pub(super) bytes_kept: u64,
     pub(super) bytes_received: u64,
     pub(super) last_progress: Moment,
+    /// No live attempt can have been silent for too long before this.
+    pub(super) quiet_until: Moment,
     /// Why the latest attempt failed, for the report when nothing moves any more.
     pub(super) last_failure: Option<crate::Failure>,
 }
@@ -70,6 +72,7 @@ impl Transfer {
             bytes_kept: 0,
             bytes_received: 0,
             last_progress: now,
+            quiet_until: now,
             last_failure: None,
         }
     }
@@ -205,14 +208,26 @@ impl Transfer {
         true
     }
 
-    /// The attempts that have been silent for too long at `now`; marks them.
+    /// An attempt that has been silent for too long; marks it. Looks at the attempts only when
+    /// one of them can be due.
     pub(super) fn stalled(&mut self, now: Moment, config: &SessionConfig) -> Option<AttemptId> {
-        let attempt = self.live.iter_mut().find(|attempt| {
-            attempt.state == AttemptState::Live
-                && attempt.last_byte.is_some_and(|last| now.since(last) >= config.read_timeout)
-        })?;
-        attempt.state = AttemptState::Stalled;
-        Some(attempt.id)
+        if now < self.quiet_until {
+            return None;
+        }
+        let mut oldest = now;
+        for attempt in self.live.iter_mut() {
+            let Some(last) = attempt.last_byte.filter(|_| attempt.state == AttemptState::Live)
+            else {
+                continue;
+            };
+            if now.since(last) >= config.read_timeout {
+                attempt.state = AttemptState::Stalled;
+                return Some(attempt.id);
+            }
+            oldest = oldest.min(last);
+        }
+        self.quiet_until = oldest.after(config.read_timeout);
+        None
     }
 
     fn count_received(&mut self, now: Moment, bytes: u64) {

@@ -1,0 +1,171 @@
+//! What ten million parts cost: driving a session over a virtual source, and loading their
+//! checkpoint. `cargo bench -p ossget-core --bench scale`
+//!
+//! Every size runs in a process of its own, so that its peak memory can be told, and as often as
+//! it takes to make ten million parts, so that CPU time can be told too (Linux counts it in
+//! hundredths of a second). The virtual source stores every part at once and answers every
+//! action; what is measured is the session.
+
+#![allow(clippy::print_stdout, reason = "the numbers are the result")]
+
+use ossget_core::session::{
+    Action, Event, Examination, Handled, Moment, Outcome, PreparedPartial, Session, SessionConfig,
+};
+use ossget_core::{
+    ByteRange, ObjectIdentity, PartIndex, PartPlan, PartSet, PartSize, SLOT_LEN, SessionId,
+    SlotCodec,
+};
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::num::NonZeroU32;
+use std::process::Command;
+use std::time::Duration;
+
+/// The largest object OSS holds, 48.8 TB, cut into ten million parts.
+const PART_SIZE: u64 = 4_880_000;
+
+/// Parts that every measurement goes through in all.
+const ALL_PARTS: u32 = 10_000_000;
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if let [_, what, count] = &args[..] {
+        let count = count.parse().expect("a number of parts");
+        let work: fn(u32) = if what == "drive" { drive } else { load };
+        let before = cpu_seconds();
+        let path = checkpoint_file(count);
+        let written = cpu_seconds();
+        for _ in 0..ALL_PARTS / count {
+            work(count);
+        }
+        report(what, count, cpu_seconds() - written);
+        assert!(before <= written);
+        fs::remove_file(path).expect("still there");
+        return;
+    }
+    println!("{:>6} {:>10} {:>9} {:>9} {:>9}", "what", "parts", "CPU s", "ns/part", "MiB");
+    for what in ["drive", "load"] {
+        for count in ["10000", "100000", "1000000", "10000000"] {
+            let itself = std::env::current_exe().expect("a running program has a path");
+            let status = Command::new(itself).args([what, count]).status().expect("it starts");
+            assert!(status.success());
+        }
+    }
+}
+
+fn report(what: &str, count: u32, seconds: f64) {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    let nanos = seconds * 1e9 / f64::from(ALL_PARTS);
+    let mib = kib.unwrap_or(f64::NAN) / 1024.0;
+    println!("{what:>6} {count:>10} {seconds:>9.2} {nanos:>9.0} {mib:>9.1}");
+}
+
+/// CPU time of this process so far.
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields = stat.rsplit(") ").next().expect("a process has a name").split(' ');
+    let ticks: f64 = fields.skip(11).take(2).map(|n| n.parse::<f64>().expect("a number")).sum();
+    ticks / 100.0
+}
+
+fn plan(count: u32) -> PartPlan {
+    let extent = ByteRange::new(0, u64::from(count) * PART_SIZE).expect("a range");
+    let plan = PartPlan::new(extent, PartSize::new(PART_SIZE).expect("a legal size"));
+    assert_eq!(plan.count(), count);
+    plan
+}
+
+/// One session from the probe to the end. The CRC of every part is its index, hashed; the
+/// server's CRC of the whole is absent, since a made-up one would be all that could be compared.
+fn drive(count: u32) {
+    let size = u64::from(count) * PART_SIZE;
+    let mut config = SessionConfig::new(NonZeroU32::new(64).expect("not zero"), 1);
+    config.part_size = Some(PartSize::new(PART_SIZE).expect("a legal size"));
+    let mut session = Session::new(config, None);
+    let mut reports: VecDeque<Event> = VecDeque::new();
+    let plan = plan(count);
+    let mut micros = 0;
+    let mut recorded = 0;
+    loop {
+        while let Some(action) = session.poll_action() {
+            match action {
+                Action::Probe => {
+                    let identity = ObjectIdentity::new(size).etag("\"E\"");
+                    reports.push_back(Event::Probed { identity });
+                }
+                Action::Prepare { .. } => {
+                    reports.push_back(Event::Prepared { partial: PreparedPartial::Fresh });
+                }
+                Action::Fetch { attempt, range } => {
+                    reports.push_back(Event::Received { attempt, bytes: 0 });
+                    let mut at = range.start();
+                    while at < range.end() {
+                        let part = plan.part_at(at).expect("inside");
+                        let bytes = plan.range(part).expect("a part").end() - at;
+                        let crc = u64::from(part.get()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                        reports.push_back(Event::Stored { attempt, part, bytes, crc });
+                        at += bytes;
+                    }
+                }
+                Action::Sync { commit } => reports.push_back(Event::Synced { commit }),
+                Action::Record { commit, slots } => {
+                    recorded += slots.len();
+                    reports.push_back(Event::Recorded { commit });
+                }
+                Action::Verify { .. } => {
+                    reports.push_back(Event::Verified { examination: Examination::Intact });
+                }
+                Action::Publish => reports.push_back(Event::Published),
+                Action::Finish { outcome } => {
+                    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+                    assert_eq!(recorded, count as usize);
+                    return;
+                }
+                other => unreachable!("{other:?}"),
+            }
+        }
+        micros += 100;
+        let event = reports.pop_front().unwrap_or(Event::Tick);
+        let handled = session.handle(Moment::new(Duration::from_micros(micros)), event);
+        assert_eq!(handled, Handled::Applied);
+    }
+}
+
+fn codec(count: u32) -> SlotCodec {
+    SlotCodec::new(SessionId::new([7; 16]), &plan(count))
+}
+
+fn path() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("ossget-scale-{}", std::process::id()))
+}
+
+/// Writes the slots of a checkpoint with every part recorded.
+fn checkpoint_file(count: u32) -> std::path::PathBuf {
+    let codec = codec(count);
+    let mut file = std::io::BufWriter::new(File::create(path()).expect("a temporary file"));
+    for part in (0..count).map(PartIndex::new) {
+        file.write_all(&codec.encode(part, u64::from(part.get()))).expect("room");
+    }
+    drop(file.into_inner().expect("room"));
+    path()
+}
+
+/// Loads that checkpoint from the warm file.
+fn load(count: u32) {
+    let codec = codec(count);
+    let mut file = File::open(path()).expect("just written");
+    let mut recorded = PartSet::new(count);
+    let mut buffer = vec![0; 1 << 20];
+    let mut first = 0;
+    while first < count {
+        let many = (count - first).min((buffer.len() / SLOT_LEN) as u32);
+        let piece = &mut buffer[..many as usize * SLOT_LEN];
+        file.read_exact(piece).expect("it is that long");
+        codec.load(PartIndex::new(first), piece, &mut recorded);
+        first += many;
+    }
+    assert!(recorded.is_full());
+}
