@@ -4,7 +4,7 @@
 
 mod support;
 
-use ossget_fs::{FileSystem as _, FsErrorKind, NativeFileSystem, Place};
+use ossget_fs::{Caveat, FileSystem as _, FsError, FsErrorKind, NativeFileSystem, Place};
 use ossget_fs::{PublishMode, Syncing};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -55,8 +55,8 @@ fn work() -> PathBuf {
 
 const WORK: &str = "OSSGET_FS_TEST_WORK";
 
-fn publish_at(destination: PathBuf) -> Result<(), ossget_fs::FsError> {
-    let lock = NativeFileSystem::new().lock(&Place::new(destination), Syncing::Full)?;
+fn publish_at(destination: PathBuf, syncing: Syncing) -> Result<(), FsError> {
+    let lock = NativeFileSystem::new().lock(&Place::new(destination), syncing)?;
     let name = lock.partial_name(SUFFIX);
     let partial = lock.create_partial(&name, 3)?;
     partial.write_all_at(b"abc", 0)?;
@@ -79,7 +79,7 @@ fn the_umask_decides_on_the_permissions_of_a_new_file() {
 #[test]
 #[ignore = "run by the_umask_decides_on_the_permissions_of_a_new_file"]
 fn publish_under_a_mask() {
-    publish_at(work().join("a")).expect("publish");
+    publish_at(work().join("a"), Syncing::Full).expect("publish");
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn a_user_without_privileges_is_told_clearly_what_is_not_allowed() {
 #[ignore = "run by a_user_without_privileges_is_told_clearly_what_is_not_allowed"]
 fn act_as_nobody() {
     let work = work();
-    let error = assert_kind(publish_at(work.join("closed/a")), FsErrorKind::Storage);
+    let error = assert_kind(publish_at(work.join("closed/a"), Syncing::Full), FsErrorKind::Storage);
     assert!(error.to_string().contains("cannot create"), "{error}");
-    assert_kind(publish_at(work.join("foreign/a")), FsErrorKind::Refused);
+    assert_kind(publish_at(work.join("foreign/a"), Syncing::Full), FsErrorKind::Refused);
     // A file of mode 0444 is replaced, and so is one whose permissions a dead run already gave
     // to the partial file.
     fs::write(work.join("b"), b"old").expect("write");
@@ -205,8 +205,158 @@ fn what_a_journalling_file_system_gave_in_part_goes_back() {
     assert_kind(partial.write_all_at(b"x", 1 << 50), FsErrorKind::TooLarge);
     partial.sync_data().expect("sync");
     drop(partial);
+    assert_kind(lock.checkpoint().reset(1 << 30), FsErrorKind::NoSpace);
+    assert!(lock.checkpoint().is_empty().expect("is_empty"));
     lock.remove_partial(&name).expect("remove");
     assert_eq!(rustix::fs::statvfs(&disk).expect("statvfs").f_bfree, free);
+}
+
+#[test]
+fn a_file_system_that_cannot_reserve_and_counts_no_space_is_used_all_the_same() {
+    let scratch = Scratch::new();
+    let Some(_mounted) = Mounted::new(scratch.dir(), &["-t", "ramfs", "ramfs"]) else { return };
+    publish_at(scratch.path("a"), Syncing::Full).expect("publish");
+    assert_eq!(fs::read(scratch.path("a")).expect("read"), b"abc");
+}
+
+#[test]
+fn permissions_that_the_file_system_makes_up_are_not_held_against_it() {
+    let scratch = Scratch::new();
+    let path = scratch.checkpoint_path("a");
+    fs::write(&path, b"x").expect("write");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("chmod");
+    assert_kind(scratch.try_lock("a"), FsErrorKind::Refused);
+    // Under this mask no new file gets the permissions asked for, as on such a file system.
+    in_own_process("lock_where_permissions_are_made_up", scratch.dir(), |command| {
+        command.env("MASK", "200");
+    });
+}
+
+#[test]
+#[ignore = "run by permissions_that_the_file_system_makes_up_are_not_held_against_it"]
+fn lock_where_permissions_are_made_up() {
+    let place = Place::new(work().join("a"));
+    let lock = NativeFileSystem::new().lock(&place, Syncing::Full).expect("lock");
+    assert_eq!(lock.caveats(), [Caveat::NoPermissions]);
+    assert_eq!(lock.checkpoint().len().expect("len"), 1);
+    assert_eq!(support::names_in(&work()).len(), 1, "the probe is gone");
+}
+
+/// The system calls that change something or make it durable, in order, as `call name`.
+fn traced(test: &str, scratch: &Scratch) -> Option<Vec<String>> {
+    let trace = scratch.path("trace");
+    let calls = "trace=fallocate,pwrite64,fchmod,fsync,fdatasync,sync_file_range,renameat,unlinkat";
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-y", "-e", calls, "-o"]).arg(&trace);
+    command.arg(std::env::current_exe().expect("own path"));
+    let work = scratch.path("work");
+    fs::create_dir_all(work.join("cp")).expect("mkdir");
+    command.args(["--exact", test, "--ignored"]).env(WORK, &work);
+    let status = command.output();
+    if !status.as_ref().is_ok_and(|output| output.status.success()) {
+        support::skipped(&format!("cannot trace: {status:?}"));
+        return None;
+    }
+    let text = fs::read_to_string(&trace).expect("trace");
+    let lines = text.lines().filter(|line| line.contains(work.to_str().expect("UTF-8")));
+    Some(lines.map(shortened).collect())
+}
+
+/// `123 fsync(5</tmp/x/work/a.part>) = 0` becomes `fsync a.part`.
+fn shortened(line: &str) -> String {
+    let call = line.split_whitespace().nth(1).expect("call").split('(').next().expect("name");
+    let path = line.split(['<', '>']).nth(1).expect("path");
+    let target = match call {
+        // Here the first descriptor is the directory's.
+        "unlinkat" | "renameat" => line.split('"').nth(1).expect("name"),
+        _ => path.rsplit('/').next().expect("name"),
+    };
+    let target = if target.ends_with(".ossget") { "checkpoint" } else { target };
+    format!("{call} {target}")
+}
+
+#[test]
+fn every_sync_is_made_in_the_documented_order() {
+    let scratch = Scratch::new();
+    let Some(calls) = traced("download_with_every_sync", &scratch) else { return };
+    let part = format!("a.{SUFFIX}.part");
+    let expected = [
+        // Start: the checkpoint's header and name, then the partial file's size and name.
+        "fallocate checkpoint",
+        "pwrite64 checkpoint",
+        "fsync checkpoint",
+        "fsync cp",
+        "fallocate PART",
+        "fsync PART",
+        "fsync work",
+        // Loop: the data, then the slots.
+        "pwrite64 PART",
+        "sync_file_range PART",
+        "fdatasync PART",
+        "pwrite64 checkpoint",
+        "fdatasync checkpoint",
+        // Finish: through the descriptor that wrote, then through the one that set the mode.
+        "fchmod PART",
+        "fdatasync PART",
+        "fsync PART",
+        "renameat PART",
+        "fsync work",
+        // A later run that finds itself published makes that durable again.
+        "fsync a",
+        "fsync work",
+        // First the checkpoint, then the lock file.
+        "unlinkat checkpoint",
+        "unlinkat checkpoint",
+        // A partial file's removal is durable before anything else is recorded.
+        "fallocate PART",
+        "fsync PART",
+        "fsync work",
+        "unlinkat PART",
+        "fsync work",
+    ];
+    assert_eq!(calls, expected.map(|call| call.replace("PART", &part)));
+}
+
+#[test]
+#[ignore = "run by every_sync_is_made_in_the_documented_order"]
+fn download_with_every_sync() {
+    download(Syncing::Full);
+}
+
+#[test]
+fn skipping_syncs_makes_none() {
+    let scratch = Scratch::new();
+    let Some(calls) = traced("download_without_syncs", &scratch) else { return };
+    assert!(calls.iter().any(|call| call.starts_with("renameat")), "{calls:?}");
+    assert!(!calls.iter().any(|call| call.contains("sync")), "{calls:?}");
+}
+
+#[test]
+#[ignore = "run by skipping_syncs_makes_none"]
+fn download_without_syncs() {
+    download(Syncing::Skip);
+}
+
+fn download(syncing: Syncing) {
+    let place = Place::new(work().join("a")).checkpoint_dir(Some(work().join("cp")));
+    let lock = NativeFileSystem::new().lock(&place, syncing).expect("lock");
+    let checkpoint = lock.checkpoint();
+    checkpoint.reset(16).expect("reset");
+    checkpoint.write_all_at(b"head", 0).expect("write");
+    checkpoint.sync_all().expect("sync");
+    let name = lock.partial_name(SUFFIX);
+    let partial = lock.create_partial(&name, 3).expect("create");
+    partial.write_all_at(b"abc", 0).expect("write");
+    partial.start_writeback(0, 3);
+    partial.sync_data().expect("sync");
+    checkpoint.write_all_at(b"slot", 4).expect("write");
+    checkpoint.sync_data().expect("sync");
+    lock.publish(&*partial, &name, PublishMode::Replace).expect("publish");
+    let published = lock.open_destination().expect("open").expect("there");
+    published.sync_data().expect("sync");
+    lock.remove_checkpoint().expect("remove");
+    lock.create_partial(&name, 3).expect("create");
+    lock.remove_partial(&name).expect("remove");
 }
 
 #[test]

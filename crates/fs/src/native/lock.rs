@@ -37,7 +37,7 @@ pub(crate) fn take(site: Site, terms: Terms) -> Result<Arc<dyn DestinationLock>,
     let side_by_side = site.side_dir.is_some();
     if guard.has(Caveat::NoLocks) {
         // Half a lock is none.
-        guard.locked.clear();
+        guard.release();
     } else if side_by_side {
         guard.require_empty_lock_file()?;
     }
@@ -57,7 +57,7 @@ pub(crate) struct Guard {
     /// First the file beside the destination, then the checkpoint elsewhere if there is one.
     locked: Vec<LockedFile>,
     caveats: Mutex<Vec<Caveat>>,
-    /// The partial files made without a lock and not published: no checkpoint will find them.
+    /// The names of partial files made without a lock: no checkpoint will find them again.
     orphans: Mutex<Vec<OsString>>,
 }
 
@@ -109,6 +109,16 @@ impl Guard {
         Err(FsError::refused(doing, beside.path()))
     }
 
+    /// Gives up what is locked and removes what holds nothing; a failure leaves litter only.
+    fn release(&mut self) {
+        // The checkpoint first: while the lock file is there nobody else comes in.
+        for locked in self.locked.drain(..).rev() {
+            if locked.is_empty().unwrap_or(false) {
+                let _litter = locked.unlink();
+            }
+        }
+    }
+
     /// The checkpoint, unless there is no lock.
     pub(crate) fn checkpoint(&self) -> Option<&LockedFile> {
         self.locked.last()
@@ -132,10 +142,6 @@ impl Guard {
     fn has(&self, caveat: Caveat) -> bool {
         held(&self.caveats).contains(&caveat)
     }
-
-    fn forget_orphan(&self, name: &OsStr) {
-        held(&self.orphans).retain(|orphan| orphan != name);
-    }
 }
 
 impl Drop for Guard {
@@ -146,12 +152,7 @@ impl Drop for Guard {
         for orphan in held(&self.orphans).iter() {
             let _litter = self.dir.unlink(orphan);
         }
-        // The checkpoint first: while the lock file is there nobody else comes in.
-        for locked in self.locked.iter().rev() {
-            if locked.is_empty().unwrap_or(false) {
-                let _litter = locked.unlink();
-            }
-        }
+        self.release();
     }
 }
 
@@ -245,7 +246,6 @@ impl DestinationLock for NativeLock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             done => done.map_err(|e| FsError::from_io("cannot remove", &path, e))?,
         }
-        self.guard.forget_orphan(name);
         // Also when nothing was there: an earlier run's removal may not have been synced.
         self.settle(|| Ok(())).map_err(|e| FsError::from_io("cannot sync the removal of", path, e))
     }
@@ -272,7 +272,6 @@ impl DestinationLock for NativeLock {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
             done => done.map_err(|e| FsError::from_io(KEPT, &path, e))?,
         }
-        self.guard.forget_orphan(name);
         self.settle(|| Ok(())).map_err(|e| {
             FsError::from_io(
                 "published, but cannot make the name durable of",

@@ -53,15 +53,9 @@ impl NativeFileSystem {
         let dir = site.checkpoint_dir();
         let path = dir.path().join(&name);
         let Some(file) = site::open_regular(dir, &name, How::Read)? else { return Ok(None) };
-        let beside = match site.side_dir {
-            None => None,
-            Some(_) => site::open_regular(&site.dir, &name, How::Read)?,
-        };
-        let holder = holder_of(&file).and_then(|holder| match (holder, beside) {
-            (Holder::Nobody, Some(beside)) => holder_of(&beside),
-            (holder, _) => Ok(holder),
-        });
-        let holder = holder.map_err(|e| FsError::from_io("cannot try the lock of", &path, e))?;
+        // A run locks the checkpoint itself too where it does not lie beside the destination.
+        let holder =
+            holder_of(&file).map_err(|e| FsError::from_io("cannot try the lock of", &path, e))?;
         let checkpoint = NativeCheckpoint::found(file, path.clone());
         Ok(Some(FoundCheckpoint { path, checkpoint: Arc::new(checkpoint), holder }))
     }

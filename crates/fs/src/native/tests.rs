@@ -109,6 +109,30 @@ fn without_locks_an_earlier_checkpoint_is_neither_used_nor_removed() {
     assert_eq!(fs::metadata(lock_name(temp.path())).expect("still there").len(), 10);
 }
 
+thread_local! {
+    static LOCKS_LEFT: RefCell<usize> = const { RefCell::new(0) };
+}
+
+fn locks_in_one_directory_only(file: &File) -> Result<(), TryLockError> {
+    let left = LOCKS_LEFT.with(|left| left.replace_with(|left| left.saturating_sub(1)));
+    if left > 0 { file.try_lock() } else { without_locks(file) }
+}
+
+#[test]
+fn half_a_lock_is_none() {
+    let temp = tempfile::tempdir().expect("temp dir");
+    fs::create_dir(temp.path().join("cp")).expect("mkdir");
+    LOCKS_LEFT.set(1);
+    let place = Place::new(temp.path().join("a")).checkpoint_dir(Some(temp.path().join("cp")));
+    let fs = file_system(locks_in_one_directory_only);
+    let lock = fs.lock(&place, Syncing::Full).expect("lock");
+    assert_eq!(lock.caveats(), [Caveat::NoLocks]);
+    lock.checkpoint().reset(10).expect("reset");
+    assert!(names_in(&temp.path().join("cp")).is_empty());
+    drop(lock);
+    assert_eq!(names_in(temp.path()), ["cp"]);
+}
+
 fn broken_lock(_: &File) -> Result<(), TryLockError> {
     Err(TryLockError::Error(io::Error::from_raw_os_error(libc::EIO)))
 }

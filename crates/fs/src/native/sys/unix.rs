@@ -54,15 +54,8 @@ impl Dir {
 
     /// Opens `name`, links not followed and never waiting.
     pub(crate) fn open_file(&self, name: &OsStr, how: How) -> io::Result<File> {
-        // A FIFO planted under the name must not stop us, a terminal not become ours.
-        let always = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let (flags, mode) = match how {
-            How::Read => (OFlags::RDONLY, Mode::empty()),
-            How::ReadWrite => (OFlags::RDWR, Mode::empty()),
-            How::Create => (OFlags::RDWR | OFlags::CREATE, PRIVATE),
-            How::CreateNew => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, PRIVATE),
-        };
-        platform::open_at(&self.fd, component(name)?, flags | always, mode)
+        let (flags, mode) = open_flags(how);
+        platform::open_at(&self.fd, component(name)?, flags, mode)
     }
 
     /// Removes a file's name.
@@ -196,12 +189,26 @@ pub(super) fn from_metadata(metadata: &Metadata) -> Stat {
 /// Sets the length where space cannot be reserved: the room there is now is all we can check.
 fn extend_sparse(file: &File, len: u64) -> io::Result<()> {
     let space = rustix::fs::fstatvfs(file)?;
+    // Some file systems count nothing at all; that is no evidence of a full disk.
+    let counted = space.f_blocks != 0;
     let free = u128::from(space.f_bavail) * u128::from(space.f_frsize);
     let missing = u128::from(len.saturating_sub(file.metadata()?.len()));
-    if free < missing {
+    if counted && free < missing {
         return Err(io::ErrorKind::StorageFull.into());
     }
     file.set_len(len)
+}
+
+fn open_flags(how: How) -> (OFlags, Mode) {
+    // A FIFO planted under the name must not stop us, a terminal not become ours.
+    let always = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let (flags, mode) = match how {
+        How::Read => (OFlags::RDONLY, Mode::empty()),
+        How::ReadWrite => (OFlags::RDWR, Mode::empty()),
+        How::Create => (OFlags::RDWR | OFlags::CREATE, PRIVATE),
+        How::CreateNew => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, PRIVATE),
+    };
+    (flags | always, mode)
 }
 
 fn dir_synced(result: io::Result<()>) -> io::Result<DirSync> {
@@ -243,6 +250,26 @@ mod tests {
             let error = dir.open_file(OsStr::new(name), How::Create).expect_err(name);
             assert_eq!(error.kind(), io::ErrorKind::InvalidFilename, "{name:?}");
         }
+    }
+
+    #[test]
+    fn no_open_follows_a_link_or_waits_even_where_the_kernel_is_old() {
+        for how in [How::Read, How::ReadWrite, How::Create, How::CreateNew] {
+            let (flags, mode) = open_flags(how);
+            let wanted = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+            assert!(flags.contains(wanted), "{how:?}");
+            assert_eq!(mode.bits() & 0o077, 0, "{how:?}");
+        }
+    }
+
+    #[test]
+    fn renaming_to_a_new_name_replaces_nothing_even_unchecked() {
+        let (temp, dir) = scratch();
+        std::fs::write(temp.path().join("a"), b"a").expect("write");
+        std::fs::write(temp.path().join("b"), b"b").expect("write");
+        let error = dir.rename_new(OsStr::new("a"), OsStr::new("b")).expect_err("there");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(temp.path().join("b")).expect("read"), b"b");
     }
 
     #[test]
