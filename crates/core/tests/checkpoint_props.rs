@@ -300,3 +300,39 @@ fn a_later_minor_version_is_read() {
     retag(&mut page, 64);
     assert_eq!(Header::decode(&page), Ok(largest()));
 }
+
+#[test]
+fn content_that_makes_no_sense_is_refused_although_its_tag_fits() {
+    let mut header = largest();
+    header.identity.size = 1_000_000;
+    header.plan = PartPlan::new(ByteRange::new(0, 1_000_000).unwrap(), PartSize::MIN);
+    let page = header.encode().unwrap();
+    for (what, at, bytes) in [
+        ("an object shorter than the extent", 80, &999_999_u64.to_le_bytes()[..]),
+        ("another part size", 88, &102_401_u64.to_le_bytes()),
+        ("a part size of zero", 88, &[0; 8]),
+        ("a part too many", 96, &[11]),
+        ("a part count beyond 32 bits", 100, &[1]),
+        ("an extent that ends beyond all offsets", 104, &[0xff; 16]),
+        ("an unknown kind of source", 160, &[4]),
+        ("a string that is no UTF-8", 170, &[0xff]),
+        ("a string longer than the page", 168, &[0xff, 0xff]),
+    ] {
+        let mut odd = page.clone();
+        odd[at..at + bytes.len()].copy_from_slice(bytes);
+        retag(&mut odd, 64);
+        assert_eq!(Header::decode(&odd), Err(CheckpointError::Inconsistent), "{what}");
+    }
+}
+
+#[test]
+fn a_bind_page_belongs_to_one_session_and_one_partial_file() {
+    let header = largest();
+    let (session, partial_name) = (header.session, header.partial_name.clone());
+    let bind = Bind { session, inode: 1, birth: 2, size: 3, device: 4, partial_name };
+    assert!(bind.is_of(&header));
+    let stale = Bind { session: SessionId::new([8; 16]), ..bind.clone() };
+    assert!(!stale.is_of(&header));
+    let other = Bind { partial_name: "other".into(), ..bind };
+    assert!(!other.is_of(&header));
+}
