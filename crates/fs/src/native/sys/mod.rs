@@ -63,6 +63,7 @@ pub(crate) enum How {
 
 /// Whether a directory could be synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(windows, allow(dead_code, reason = "there it is never done"))]
 pub(crate) enum DirSync {
     Done,
     /// The file system (some FUSE, SMB) or platform does not know the operation.
