@@ -309,7 +309,7 @@ fn content_that_makes_no_sense_is_refused_although_its_tag_fits() {
     let page = header.encode().unwrap();
     for (what, at, bytes) in [
         ("an object shorter than the extent", 80, &999_999_u64.to_le_bytes()[..]),
-        ("another part size", 88, &102_401_u64.to_le_bytes()),
+        ("another part size", 88, &204_800_u64.to_le_bytes()),
         ("a part size of zero", 88, &[0; 8]),
         ("a part too many", 96, &[11]),
         ("a part count beyond 32 bits", 100, &[1]),
