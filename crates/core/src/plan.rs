@@ -7,7 +7,7 @@ use crate::ByteRange;
 /// The most parts a plan has: 2^24.
 ///
 /// It bounds what a checkpoint makes its reader allocate (a bitmap of 2 MiB) and the size of its
-/// slot table (256 MiB). 48.8 TB, the largest object OSS holds, in parts of 8 MiB needs 6.4
+/// slot table (256 MiB). 48.8 TB, the largest object OSS holds, in parts of 8 MiB needs 5.8
 /// million.
 pub const MAX_PARTS: u32 = 1 << 24;
 
