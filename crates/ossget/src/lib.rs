@@ -1,1 +1,61 @@
-//! Placeholder.
+//! Resumable, parallel, verified downloads from Alibaba Cloud OSS.
+//!
+//! A download is cut into parts; each is fetched by a ranged GET pinned to the object's ETag,
+//! written at its position into a partial file, recorded in a crash-proof checkpoint and, when
+//! everything is there and the CRC-64 matches, published by an atomic rename. Interrupted, it
+//! goes on where it stopped, after reading back what it kept.
+//!
+//! What it does not do: upload, list, or report success on wrong bytes.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use ossget::{Client, EnvironmentCredentials, Object};
+//!
+//! let client = Client::builder("https://oss-cn-hangzhou.aliyuncs.com", EnvironmentCredentials::new())
+//!     .build()?;
+//! let object = Object::new("examplebucket", "exampledir/exampleobject.txt")?;
+//! let done = client.download(object, "exampleobject.txt").await?;
+//! println!("{} bytes, CRC-64 {}", done.bytes, done.crc64);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Client`] assembles the layers below: `ossget-core` decides, `ossget-sign` signs,
+//! `ossget-transport` sends, `ossget-fs` writes. The seams for applications are [`Source`],
+//! [`Transport`](ossget_transport::Transport) and [`FileSystem`](ossget_fs::FileSystem).
+
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+mod client;
+mod credentials;
+mod download;
+mod downloaded;
+mod driver;
+mod endpoint;
+mod error;
+mod event;
+mod object;
+mod options;
+mod progress;
+mod source;
+
+pub use client::{Client, ClientBuilder, DangerousBuilder};
+pub use credentials::{
+    Anonymous, Credentials, CredentialsProvider, EnvironmentCredentials, StaticCredentials,
+};
+pub use download::Download;
+pub use downloaded::{Completion, Downloaded, Integrity};
+pub use endpoint::{Addressing, Endpoint};
+pub use error::{Error, ErrorKind};
+pub use event::DownloadEvent;
+pub use object::Object;
+pub use options::{Clobber, Durability, Parallel, Resume, Symlink};
+pub use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
+pub use ossget_core::{ByteRange, ExtentRequest, ObjectIdentity, PartSize, PartSizeError};
+pub use ossget_sign::SignatureVersion;
+pub use progress::{DownloadHandle, Phase, Progress};
+pub use source::{
+    OssSource, OssSourceBuilder, Plaintext, RangeBody, Signing, Source, SourceError,
+    transport_failure,
+};

@@ -1,0 +1,129 @@
+//! Looking at what an unfinished download has left.
+
+use crate::{Error, ErrorKind};
+use ossget_core::{
+    CheckpointError, HEADER_LEN, Header, PartIndex, PartSet, SLOT_LEN, SlotCodec, file_len,
+};
+use ossget_fs::{CheckpointFile, FoundCheckpoint, FsError, NativeFileSystem, Place};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use ossget_fs::Holder;
+
+/// Slots read at once: 1 MiB.
+const LOAD_SLOTS: u32 = 65_536;
+
+/// What a checkpoint says about an unfinished download.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CheckpointSummary {
+    /// Where the checkpoint lies.
+    pub checkpoint_path: PathBuf,
+    /// The file it belongs to.
+    pub destination: PathBuf,
+    /// The object's bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// The object's version, where the service named one.
+    pub version_id: Option<String>,
+    /// Bytes to be downloaded in all.
+    pub bytes_total: u64,
+    /// The object's ETag as the service wrote it.
+    pub etag: Option<String>,
+    /// The object's CRC-64/XZ, where the service gave one.
+    pub crc64: Option<u64>,
+    /// Bytes per part.
+    pub part_size: u64,
+    /// Number of parts.
+    pub parts: u32,
+    /// Parts recorded as durable.
+    pub parts_recorded: u32,
+    /// Bytes in those parts.
+    pub bytes_recorded: u64,
+    /// Name of the partial file.
+    pub partial_name: String,
+    /// Length of the partial file, if it is there.
+    pub partial_len: Option<u64>,
+    /// Whether a download holds the destination now.
+    pub in_use: Holder,
+}
+
+/// Reads the checkpoint of `destination`, without a lock and without changing anything.
+/// `None` if there is none. Blocks while reading, at most 16 bytes a part.
+///
+/// # Errors
+///
+/// Kind [`Checkpoint`](ErrorKind::Checkpoint) when the file is damaged or of an unknown format;
+/// [`Refused`](ErrorKind::Refused) and [`Storage`](ErrorKind::Storage) as for a download.
+pub fn show(
+    destination: &Path,
+    checkpoint_dir: Option<PathBuf>,
+) -> Result<Option<CheckpointSummary>, Error> {
+    let place = Place::new(destination).checkpoint_dir(checkpoint_dir);
+    let found = NativeFileSystem::new().find_checkpoint(&place).map_err(Error::storage)?;
+    let Some(found) = found else { return Ok(None) };
+    let checkpoint = found.checkpoint.as_ref();
+    let mut page = vec![0; HEADER_LEN];
+    let read = checkpoint.read_at(&mut page, 0).map_err(Error::storage)?;
+    page.truncate(read);
+    let header = Header::decode(&page).map_err(|error| damaged(&found, error))?;
+    if checkpoint.len().map_err(Error::storage)? != file_len(header.plan.count()) {
+        return Err(damaged(&found, CheckpointError::Truncated));
+    }
+    let recorded = recorded(checkpoint, &header).map_err(Error::storage)?;
+    Ok(Some(summary(destination, found, header, &recorded)))
+}
+
+fn summary(
+    destination: &Path,
+    found: FoundCheckpoint,
+    header: Header,
+    recorded: &PartSet,
+) -> CheckpointSummary {
+    let partial = destination.with_file_name(&header.partial_name);
+    let lens = recorded.iter().filter_map(|part| header.plan.len_of(PartIndex::new(part)));
+    CheckpointSummary {
+        checkpoint_path: found.path,
+        destination: destination.to_owned(),
+        bucket: header.locator.container,
+        key: header.locator.key,
+        version_id: header.identity.version_id,
+        bytes_total: header.plan.extent().len(),
+        etag: header.identity.etag,
+        crc64: header.identity.crc64,
+        part_size: header.plan.part_size(),
+        parts: header.plan.count(),
+        parts_recorded: recorded.len(),
+        bytes_recorded: lens.sum(),
+        partial_name: header.partial_name,
+        partial_len: fs::symlink_metadata(partial).ok().map(|metadata| metadata.len()),
+        in_use: found.holder,
+    }
+}
+
+/// The parts with a valid slot.
+pub(crate) fn recorded(
+    checkpoint: &dyn CheckpointFile,
+    header: &Header,
+) -> Result<PartSet, FsError> {
+    let count = header.plan.count();
+    let codec = SlotCodec::new(header.session, &header.plan);
+    let mut recorded = PartSet::new(count);
+    let mut buffer = vec![0; LOAD_SLOTS.min(count) as usize * SLOT_LEN];
+    let mut first = 0;
+    while first < count {
+        let many = LOAD_SLOTS.min(count - first);
+        let part = PartIndex::new(first);
+        let piece = &mut buffer[..many as usize * SLOT_LEN];
+        let read = checkpoint.read_at(piece, codec.offset(part))?;
+        codec.load(part, &piece[..read], &mut recorded);
+        first += many;
+    }
+    Ok(recorded)
+}
+
+fn damaged(found: &FoundCheckpoint, error: CheckpointError) -> Error {
+    let what = format!("{} is no usable checkpoint", found.path.display());
+    Error::new(ErrorKind::Checkpoint, what).with_source(error)
+}

@@ -1,0 +1,191 @@
+//! One download, before it runs.
+
+use crate::driver;
+use crate::options::Options;
+use crate::source::Source;
+use crate::{
+    Clobber, CrcPolicy, DownloadEvent, DownloadHandle, Downloaded, Durability, Error,
+    ExtentRequest, Object, OnChange, Parallel, PartSize, Progress, Resume, ResumeVerify, Symlink,
+};
+use ossget_fs::FileSystem;
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One download: what is wanted, where to, and how. Awaiting it runs it.
+///
+/// # Cancel safety
+///
+/// Dropping the future stops the download. What was recorded stays; the next download to the
+/// same destination goes on from there. [`DownloadHandle::cancel`] also records what is stored.
+#[must_use = "a download does nothing until it is awaited"]
+pub struct Download {
+    pub(crate) object: Object,
+    pub(crate) destination: PathBuf,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) file_system: Arc<dyn FileSystem>,
+    pub(crate) options: Options,
+    pub(crate) handle: DownloadHandle,
+    pub(crate) observer: Option<Observer>,
+}
+
+/// Told of everything that happens.
+pub(crate) type Observer = Box<dyn FnMut(&DownloadEvent) + Send>;
+
+impl Download {
+    pub(crate) fn new(
+        object: Object,
+        destination: PathBuf,
+        source: Arc<dyn Source>,
+        file_system: Arc<dyn FileSystem>,
+    ) -> Self {
+        Self {
+            object,
+            destination,
+            source,
+            file_system,
+            options: Options::default(),
+            handle: DownloadHandle::new(),
+            observer: None,
+        }
+    }
+
+    /// The part size; chosen from the object's size by default. A checkpoint's part size wins.
+    pub const fn part_size(mut self, part_size: PartSize) -> Self {
+        self.options.part_size = Some(part_size);
+        self
+    }
+
+    /// How many ranges are in flight.
+    pub const fn parallel(mut self, parallel: Parallel) -> Self {
+        self.options.parallel = parallel;
+        self
+    }
+
+    /// Only these bytes of the object. No server value covers a slice, so its integrity is at
+    /// most [`RangeUnverified`](crate::Integrity::RangeUnverified).
+    pub const fn range(mut self, range: ExtentRequest) -> Self {
+        self.options.extent = range;
+        self
+    }
+
+    /// Where the checkpoint lies; beside the destination by default.
+    pub fn checkpoint_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.options.checkpoint_dir = Some(dir.into());
+        self
+    }
+
+    /// What the download survives.
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.options.durability = durability;
+        self
+    }
+
+    /// What to do about an earlier run's checkpoint.
+    pub const fn resume(mut self, resume: Resume) -> Self {
+        self.options.resume = resume;
+        self
+    }
+
+    /// How far kept parts are checked before they count.
+    pub const fn resume_verify(mut self, verify: ResumeVerify) -> Self {
+        self.options.resume_verify = verify;
+        self
+    }
+
+    /// What to do when the object changes under the download.
+    pub const fn on_change(mut self, on_change: OnChange) -> Self {
+        self.options.on_change = on_change;
+        self
+    }
+
+    /// Whether an existing destination may be replaced.
+    pub const fn clobber(mut self, clobber: Clobber) -> Self {
+        self.options.clobber = clobber;
+        self
+    }
+
+    /// What a destination that is a symbolic link means.
+    pub const fn symlink(mut self, symlink: Symlink) -> Self {
+        self.options.symlink = symlink;
+        self
+    }
+
+    /// Whether an object without a CRC-64 is acceptable.
+    pub const fn crc(mut self, crc: CrcPolicy) -> Self {
+        self.options.crc = crc;
+        self
+    }
+
+    /// Attempts of one range that may fail without progress while others progress; 10 by default.
+    pub const fn retries(mut self, retries: u32) -> Self {
+        self.options.retries = retries;
+        self
+    }
+
+    /// How long the run may go on without any progress; 10 minutes by default.
+    pub const fn retry_max_time(mut self, time: Duration) -> Self {
+        self.options.retry_max_time = time;
+        self
+    }
+
+    /// How long a connection may stay silent in the middle of a body; 20 s by default.
+    pub const fn read_timeout(mut self, time: Duration) -> Self {
+        self.options.read_timeout = time;
+        self
+    }
+
+    /// Calls `observer` with every event, on the task that awaits the download.
+    pub fn on_event(mut self, observer: impl FnMut(&DownloadEvent) + Send + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Calls `observer` with the progress, at most every 100 ms and once at the end.
+    /// Replaces an observer of [`Download::on_event`].
+    pub fn on_progress(self, mut observer: impl FnMut(Progress) + Send + 'static) -> Self {
+        self.on_event(move |event| {
+            if let DownloadEvent::Progress(progress) = event {
+                observer(*progress);
+            }
+        })
+    }
+
+    /// A handle to look at the download, or stop it, from elsewhere.
+    #[must_use]
+    pub fn handle(&self) -> DownloadHandle {
+        self.handle.clone()
+    }
+}
+
+impl IntoFuture for Download {
+    type Output = Result<Downloaded, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    /// Runs the download.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] whose kind says what to do; [`Error::is_resumable`] says whether the same
+    /// download goes on from where this one stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`Download`].
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(driver::run(self))
+    }
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download")
+            .field("object", &self.object)
+            .field("destination", &self.destination)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,218 @@
+//! One attempt: one ranged GET, hashed and written as it arrives.
+
+use super::report::{Attached, Report, Reporter};
+use crate::Object;
+use crate::source::{RangeBody, Source, SourceError, transport_failure};
+use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, Digest};
+use ossget_core::session::{AttemptId, Event, Piece, StorageTask};
+use ossget_core::{ByteRange, Failure, ObjectIdentity, PartIndex, PartPlan};
+use ossget_fs::{FsError, PartialFile, Syncing};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// Report written bytes at least after so many: often enough for a smooth progress bar, seldom
+/// enough to cost nothing.
+const REPORT_BYTES: u64 = 1 << 20;
+/// Report written bytes of slow connections at least so often.
+const REPORT_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the end of a complete body is waited for, so that its connection can be used again.
+const END_OF_BODY: Duration = Duration::from_millis(500);
+
+/// What all attempts of one transfer share.
+#[derive(Debug)]
+pub(super) struct Fetching {
+    pub(super) source: Arc<dyn Source>,
+    pub(super) object: Arc<Object>,
+    pub(super) identity: ObjectIdentity,
+    pub(super) plan: PartPlan,
+    pub(super) partial: Arc<dyn PartialFile>,
+    pub(super) syncing: Syncing,
+    pub(super) reporter: Reporter,
+}
+
+/// Runs one attempt to its end, which is always reported: by the last `Stored`, by
+/// `AttemptFailed`, or by `StorageFailed`.
+///
+/// # Cancel safety
+///
+/// Dropping it stops the attempt without a report; nothing half-written is ever counted.
+pub(super) async fn run(
+    fetching: Arc<Fetching>,
+    attempt: AttemptId,
+    range: ByteRange,
+    abort: Arc<Notify>,
+) {
+    let reporter = fetching.reporter.clone();
+    let mut writer = Writer::new(&fetching, attempt, range);
+    let end = tokio::select! {
+        biased;
+        () = abort.notified() => End::aborted(),
+        end = transfer(&fetching, range, &mut writer) => end,
+    };
+    match end {
+        End::Complete(last) => reporter.event(last),
+        End::Failed(failure, retry_after, attached) => {
+            let event = Event::AttemptFailed { attempt, failure, tail: writer.tail(), retry_after };
+            reporter.send(Report { event, attached });
+        }
+        End::Storage(error) => reporter.storage(StorageTask::Attempt(attempt), error),
+    }
+}
+
+/// How an attempt ended.
+enum End {
+    /// With the last byte; the report of the last part.
+    Complete(Event),
+    Failed(Failure, Option<Duration>, Attached),
+    Storage(FsError),
+}
+
+impl End {
+    const fn aborted() -> Self {
+        Self::Failed(Failure::Aborted, None, Attached::Nothing)
+    }
+
+    fn source(error: SourceError) -> Self {
+        Self::Failed(error.failure(), error.retry_after(), Attached::Source(error))
+    }
+}
+
+async fn transfer(fetching: &Fetching, range: ByteRange, writer: &mut Writer<'_>) -> End {
+    let got = fetching.source.get_range(&fetching.object, range, &fetching.identity).await;
+    let RangeBody { granted, mut body } = match got {
+        Ok(got) => got,
+        Err(error) => return End::source(error),
+    };
+    writer.head();
+    loop {
+        let chunk = match body.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            // Fewer bytes than asked for, but as many as the server promised: the rest is asked
+            // for again.
+            Ok(None) => return End::Failed(Failure::Network, None, Attached::Nothing),
+            Err(error) => {
+                let (failure, _) = transport_failure(&error);
+                return End::Failed(failure, None, Attached::Source(SourceError::from(error)));
+            }
+        };
+        if writer.position + chunk.len() as u64 > granted.end() {
+            let error = SourceError::protocol("the server sent more bytes than it said");
+            return End::source(error);
+        }
+        match writer.write(&chunk) {
+            Ok(Some(last)) => {
+                // The connection goes back to the pool once the end of the body has been seen.
+                drop(timeout(END_OF_BODY, body.chunk()).await);
+                return End::Complete(last);
+            }
+            Ok(None) => {}
+            Err(error) => return End::Storage(error),
+        }
+    }
+}
+
+/// Hashes and writes the bytes of one attempt, and reports whole parts.
+struct Writer<'a> {
+    fetching: &'a Fetching,
+    attempt: AttemptId,
+    range: ByteRange,
+    /// Where the next byte belongs in the object.
+    position: u64,
+    part: PartIndex,
+    part_end: u64,
+    digest: Digest,
+    /// Bytes of the current part that this attempt has written.
+    in_part: u64,
+    unreported: u64,
+    last_report: Instant,
+}
+
+impl<'a> Writer<'a> {
+    fn new(fetching: &'a Fetching, attempt: AttemptId, range: ByteRange) -> Self {
+        let part = attempt.part();
+        Self {
+            fetching,
+            attempt,
+            range,
+            position: range.start(),
+            part,
+            part_end: fetching.plan.range(part).map_or(range.end(), ByteRange::end),
+            digest: Digest::new(CrcAlgorithm::Crc64Xz),
+            in_part: 0,
+            unreported: 0,
+            last_report: Instant::now(),
+        }
+    }
+
+    fn head(&mut self) {
+        self.fetching.reporter.event(Event::Received { attempt: self.attempt, bytes: 0 });
+    }
+
+    /// Writes a chunk. `Some` is the report of the last part of the range, not yet sent.
+    fn write(&mut self, chunk: &Bytes) -> Result<Option<Event>, FsError> {
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let room = usize::try_from(self.part_end - self.position).unwrap_or(usize::MAX);
+            let (now, later) = rest.split_at(rest.len().min(room));
+            rest = later;
+            self.digest.update(now);
+            let at = self.position - self.fetching.plan.extent().start();
+            self.fetching.partial.write_all_at(now, at)?;
+            let len = now.len() as u64;
+            self.position += len;
+            self.in_part += len;
+            self.unreported += len;
+            if self.position == self.part_end {
+                let stored = self.part_stored();
+                if self.position >= self.range.end() {
+                    return Ok(Some(stored));
+                }
+                self.fetching.reporter.event(stored);
+            }
+        }
+        if self.unreported >= REPORT_BYTES
+            || (self.unreported > 0 && self.last_report.elapsed() >= REPORT_INTERVAL)
+        {
+            let (attempt, bytes) = (self.attempt, self.unreported);
+            self.fetching.reporter.event(Event::Received { attempt, bytes });
+            self.reported();
+        }
+        Ok(None)
+    }
+
+    fn part_stored(&mut self) -> Event {
+        let piece = self.tail();
+        let stored = Event::Stored {
+            attempt: self.attempt,
+            part: self.part,
+            bytes: piece.bytes,
+            crc: piece.crc,
+        };
+        if self.fetching.syncing == Syncing::Full {
+            let at = self.position - self.fetching.plan.extent().start() - piece.bytes;
+            self.fetching.partial.start_writeback(at, piece.bytes);
+        }
+        self.part = PartIndex::new(self.part.get() + 1);
+        self.part_end = self.fetching.plan.range(self.part).map_or(u64::MAX, ByteRange::end);
+        self.digest.reset();
+        self.in_part = 0;
+        self.reported();
+        stored
+    }
+
+    fn reported(&mut self) {
+        self.unreported = 0;
+        self.last_report = Instant::now();
+    }
+
+    /// What has been written of the current part.
+    fn tail(&self) -> Piece {
+        if self.in_part == 0 {
+            return Piece::default();
+        }
+        Piece { bytes: self.in_part, crc: self.digest.finalize() }
+    }
+}

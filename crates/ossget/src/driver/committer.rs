@@ -1,0 +1,74 @@
+//! The committer: the one thread that syncs the partial file and writes slots.
+//!
+//! It carries out the session's orders one after the other, so a record follows the sync that
+//! covers it. An open file keeps the destination's lock, so the lock outlives an order under way
+//! even when the download is dropped: nobody else may open these files before that.
+
+use super::report::{Commit, Reporter};
+use ossget_core::SlotCodec;
+use ossget_core::session::{CommitId, Event, SlotWrite, StorageTask};
+use ossget_fs::{CheckpointFile, FsError, PartialFile};
+use std::sync::{Arc, mpsc};
+use std::{io, thread};
+
+/// Gives orders to the committer thread. Dropping it ends the thread after the order under way.
+#[derive(Debug)]
+pub(super) struct Committer {
+    orders: mpsc::Sender<Commit>,
+}
+
+/// What the committer works on.
+#[derive(Debug)]
+pub(super) struct Records {
+    pub(super) partial: Arc<dyn PartialFile>,
+    pub(super) checkpoint: Arc<dyn CheckpointFile>,
+    pub(super) codec: SlotCodec,
+}
+
+impl Committer {
+    /// Starts the thread.
+    pub(super) fn start(records: Records, reporter: Reporter) -> io::Result<Self> {
+        let (orders, received) = mpsc::channel();
+        thread::Builder::new().name("ossget-committer".to_owned()).spawn(move || {
+            for order in received {
+                records.carry_out(order, &reporter);
+            }
+        })?;
+        Ok(Self { orders })
+    }
+
+    /// Gives an order. Its end is reported.
+    pub(super) fn order(&self, commit: Commit) {
+        drop(self.orders.send(commit));
+    }
+}
+
+impl Records {
+    fn carry_out(&self, order: Commit, reporter: &Reporter) {
+        let (commit, done) = match order {
+            Commit::Sync(commit) => (commit, self.sync(commit)),
+            Commit::Record(commit, slots) => (commit, self.record(commit, &slots)),
+        };
+        match done {
+            Ok(event) => reporter.event(event),
+            Err(error) => reporter.storage(StorageTask::Commit(commit), error),
+        }
+    }
+
+    fn sync(&self, commit: CommitId) -> Result<Event, FsError> {
+        self.partial.sync_data()?;
+        Ok(Event::Synced { commit })
+    }
+
+    fn record(&self, commit: CommitId, slots: &[SlotWrite]) -> Result<Event, FsError> {
+        for slot in slots {
+            let (part, bytes) = match *slot {
+                SlotWrite::Recorded { part, crc } => (part, self.codec.encode(part, crc)),
+                SlotWrite::Void { part } => (part, [0; ossget_core::SLOT_LEN]),
+            };
+            self.checkpoint.write_all_at(&bytes, self.codec.offset(part))?;
+        }
+        self.checkpoint.sync_data()?;
+        Ok(Event::Recorded { commit })
+    }
+}

@@ -1,0 +1,176 @@
+//! How a download ends: what is cleaned up, and which error a stop becomes.
+
+use super::{Driver, blocking};
+use crate::source::SourceError;
+use crate::{Completion, Downloaded, Error, ErrorKind, Integrity};
+use ossget_core::session::{Outcome, Remains, StopReason};
+use ossget_core::{ByteRange, Failure};
+use ossget_fs::FsError;
+
+/// The errors behind what the session was told, until it is known which of them matters.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    source: Option<SourceError>,
+    range: Option<ByteRange>,
+    storage: Option<FsError>,
+}
+
+impl Failures {
+    /// Remembers the latest failure of the source.
+    pub(super) fn source(&mut self, error: SourceError) {
+        self.source = Some(error);
+    }
+
+    /// Remembers which range failed last.
+    pub(super) const fn range(&mut self, range: ByteRange) {
+        self.range = Some(range);
+    }
+
+    /// Remembers the first failure of local storage: later ones follow from it.
+    pub(super) fn storage(&mut self, error: FsError) {
+        self.storage.get_or_insert(error);
+    }
+
+    /// What to say about a failure that is tried again.
+    pub(super) fn latest(&self, failure: Failure) -> (ErrorKind, String) {
+        match &self.source {
+            Some(error) if error.failure() == failure => (error.kind(), error.to_string()),
+            _ => (kind_of(failure), failure.to_string()),
+        }
+    }
+
+    fn take_source(&mut self, failure: Failure) -> Error {
+        match self.source.take() {
+            Some(error) if error.failure() == failure => Error::from(error),
+            _ => Error::new(kind_of(failure), failure.to_string()),
+        }
+    }
+}
+
+/// The kind of error that a class of failure is, where nothing more is known.
+const fn kind_of(failure: Failure) -> ErrorKind {
+    match failure {
+        Failure::Stalled => ErrorKind::Timeout,
+        Failure::Throttled => ErrorKind::Throttled,
+        Failure::Unavailable => ErrorKind::Unavailable,
+        Failure::Protocol => ErrorKind::Protocol,
+        Failure::Denied | Failure::ClockSkew => ErrorKind::Denied,
+        Failure::ExpiredCredentials => ErrorKind::Credentials,
+        Failure::NotFound => ErrorKind::NotFound,
+        Failure::Changed => ErrorKind::Changed,
+        _ => ErrorKind::Network,
+    }
+}
+
+impl Driver {
+    /// Cleans up and says how it ended.
+    pub(super) async fn finish(mut self, outcome: Outcome) -> Result<Downloaded, Error> {
+        self.attempts.abort_all();
+        let progress = self.session.progress();
+        self.teller.finished(progress);
+        match outcome {
+            Outcome::Done { crc64, integrity } => {
+                let (storage, left) = (self.storage.clone(), self.left.clone());
+                let cleaned =
+                    blocking(move || storage.clean_up(&left).map_err(Error::storage)).await;
+                if let Err(error) = cleaned {
+                    self.teller.warn(format!("the checkpoint could not be removed: {error}"));
+                }
+                Ok(self.downloaded(Completion::Published, crc64, integrity))
+            }
+            Outcome::AlreadyThere => {
+                let crc64 = self.identity.as_ref().and_then(|i| i.crc64).unwrap_or_default();
+                Ok(self.downloaded(Completion::AlreadyThere, crc64, Integrity::Verified))
+            }
+            Outcome::Stopped { reason, remains } => {
+                let (storage, open) = (self.storage.clone(), self.open.take());
+                let begun = open.is_some() || self.left.checkpoint.is_some();
+                let resumable = remains == Remains::Keep && begun && self.storage.is_recording();
+                let cleaned = blocking(move || {
+                    let prepared = open.as_ref().map(|open| &open.prepared);
+                    match remains {
+                        Remains::Keep => storage.leave(prepared),
+                        Remains::Discard => storage.discard(prepared),
+                    }
+                    .map_err(Error::storage)
+                })
+                .await;
+                if let Err(error) = cleaned {
+                    self.teller.warn(format!("what cannot be resumed remains: {error}"));
+                }
+                let error = self.stopped(reason);
+                Err(if resumable { error.resumable() } else { error })
+            }
+        }
+    }
+
+    fn downloaded(&self, completion: Completion, crc64: u64, integrity: Integrity) -> Downloaded {
+        let progress = self.session.progress();
+        let bytes = progress.bytes_total.or_else(|| self.identity.as_ref().map(|i| i.size));
+        Downloaded {
+            destination: self.storage.lock.canonical_destination(),
+            completion,
+            bytes: bytes.unwrap_or_default(),
+            fetched_bytes: progress.bytes_received,
+            resumed_bytes: progress.bytes_kept,
+            requests: self.requests,
+            attempts_failed: progress.attempts_failed,
+            etag: self.identity.as_ref().and_then(|identity| identity.etag.clone()),
+            crc64,
+            integrity,
+            elapsed: self.origin.elapsed(),
+        }
+    }
+
+    fn stopped(&mut self, reason: StopReason) -> Error {
+        match reason {
+            StopReason::Cancelled => Error::new(ErrorKind::Cancelled, "the download was cancelled"),
+            StopReason::ProbeFailed(failure) => self.failures.take_source(failure),
+            StopReason::AttemptFailed { failure, .. } => {
+                let failed = self.session.progress().attempts_failed;
+                let error = self.failures.take_source(failure);
+                let error = error.with_attempts(u32::try_from(failed).unwrap_or(u32::MAX));
+                match self.failures.range {
+                    Some(range) => error.with_range(range),
+                    None => error,
+                }
+            }
+            StopReason::NoProgress(failure) => {
+                let cause = self.failures.take_source(failure);
+                let kind = cause.kind();
+                let time = self.options.retry_max_time;
+                Error::new(kind, format!("nothing moved for {time:?}")).with_source(cause)
+            }
+            StopReason::Changed(field) => {
+                let what = field.map_or_else(String::new, |field| format!(" ({field})"));
+                Error::new(ErrorKind::Changed, format!("the object changed{what}"))
+            }
+            StopReason::RangeBeyondEnd { size } => Error::new(
+                ErrorKind::RangeBeyondEnd,
+                format!("the range begins beyond the end of the object, which has {size} bytes"),
+            ),
+            StopReason::NothingToResume => Error::new(
+                ErrorKind::Refused,
+                "there is nothing to resume, and resuming was required",
+            ),
+            StopReason::NoCrc => {
+                Error::new(ErrorKind::Integrity, "the server gives no CRC-64, and one was required")
+            }
+            StopReason::CrcMismatch { expected, found } => Error::new(
+                ErrorKind::Integrity,
+                format!("the bytes have CRC-64 {found}, the server says {expected}"),
+            ),
+            StopReason::WrongDigest => {
+                Error::new(ErrorKind::Integrity, "the bytes do not match the given digest")
+            }
+            StopReason::WrongLength => Error::new(
+                ErrorKind::Storage,
+                "somebody changed the length of the partial file during the download",
+            ),
+            _ => match self.failures.storage.take() {
+                Some(error) => Error::storage(error),
+                None => Error::new(ErrorKind::Internal, "the download stopped without a reason"),
+            },
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What the driver's helpers report back to it.
+
+use super::Open;
+use crate::source::SourceError;
+use ossget_core::session::{AttemptId, CommitId, Event};
+use ossget_fs::FsError;
+use tokio::sync::mpsc;
+
+/// An event for the session, with what only the driver needs of it.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) event: Event,
+    pub(super) attached: Attached,
+}
+
+/// What comes with an event but is not the session's concern.
+#[derive(Debug)]
+pub(super) enum Attached {
+    Nothing,
+    /// The error behind it.
+    Source(SourceError),
+    /// The error behind it.
+    Storage(FsError),
+    /// The files that are open now.
+    Open(Box<Open>),
+}
+
+/// Where reports go. A driver that is gone does not mind missing them.
+#[derive(Clone, Debug)]
+pub(super) struct Reporter {
+    sender: mpsc::UnboundedSender<Report>,
+}
+
+impl Reporter {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Report>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { sender }, receiver)
+    }
+
+    pub(super) fn event(&self, event: Event) {
+        self.send(Report { event, attached: Attached::Nothing });
+    }
+
+    pub(super) fn send(&self, report: Report) {
+        drop(self.sender.send(report));
+    }
+
+    /// Reports that local storage failed.
+    pub(super) fn storage(&self, during: ossget_core::session::StorageTask, error: FsError) {
+        let event = Event::StorageFailed { during };
+        self.send(Report { event, attached: Attached::Storage(error) });
+    }
+}
+
+impl Report {
+    /// The attempt this report ends, if it ends one.
+    pub(super) const fn ended_attempt(&self) -> Option<AttemptId> {
+        match self.event {
+            Event::AttemptFailed { attempt, .. } => Some(attempt),
+            _ => None,
+        }
+    }
+}
+
+/// What the committer is asked to do.
+#[derive(Debug)]
+pub(super) enum Commit {
+    Sync(CommitId),
+    Record(CommitId, Vec<ossget_core::session::SlotWrite>),
+}

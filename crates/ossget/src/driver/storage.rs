@@ -1,0 +1,456 @@
+//! The disk side of a download: checkpoint, partial file, publishing. Everything here blocks.
+
+use crate::checkpoint::recorded;
+use crate::options::{Clobber, Durability, Options, Resume, Symlink};
+use crate::{Error, ErrorKind, Object};
+use ossget_core::session::{Event, Examination, PrepareMode, PreparedPartial, ResumeVerify};
+use ossget_core::{
+    Admission, Bind, Checkpoint, CheckpointError, HEADER_LEN, Header, Locator, ObjectIdentity,
+    PartIndex, PartPlan, PartSet, RefuseReason, SLOT_LEN, SessionId, Slot, SlotCodec, SourceKind,
+    Wanted, admit, file_len,
+};
+use ossget_fs::{
+    CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, PartialFile, Place,
+    PublishMode, Syncing,
+};
+use sha2::{Digest as _, Sha256};
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::committer::{self, Committer};
+use super::hash::hash_file;
+use super::report::Reporter;
+
+/// A locked destination and what lies beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Storage {
+    pub(super) lock: Arc<dyn DestinationLock>,
+    pub(super) syncing: Syncing,
+    locator: Locator,
+    destination_hash: [u8; 32],
+    recording: Records,
+    clobber: Clobber,
+}
+
+/// Whether the checkpoint is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Records {
+    Kept,
+    None,
+}
+
+/// What an earlier run left.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left {
+    /// What may be resumed.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// The name of its partial file, resumable or not.
+    pub(super) partial_name: Option<OsString>,
+    /// The partial file that this run made of an object that has changed since.
+    pub(super) superseded: Option<OsString>,
+    /// What a user should know about it.
+    pub(super) warning: Option<String>,
+}
+
+/// An open partial file, ready to be written.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    pub(super) partial: Arc<dyn PartialFile>,
+    pub(super) name: OsString,
+    pub(super) codec: SlotCodec,
+    pub(super) plan: PartPlan,
+    trust: Trust,
+}
+
+/// Whether the file is still the one that the checkpoint was bound to, by its looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    AsBound,
+    /// Copied, restored or resized: whatever the user trusts, every part is read back.
+    Foreign,
+}
+
+/// What preparing came to.
+#[derive(Debug)]
+pub(super) enum Preparation {
+    Ready(PreparedPartial, Prepared),
+    Absent,
+    AtDestination,
+}
+
+impl Storage {
+    /// Takes the destination's lock.
+    pub(super) fn lock(
+        file_system: &dyn FileSystem,
+        destination: &Path,
+        object: &Object,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let mut place = Place::new(destination).checkpoint_dir(options.checkpoint_dir.clone());
+        place.follow_symlink = options.symlink == Symlink::Follow;
+        let syncing = match options.durability {
+            Durability::Full => Syncing::Full,
+            Durability::Process | Durability::None => Syncing::Skip,
+        };
+        let lock = file_system.lock(&place, syncing).map_err(Error::storage)?;
+        let canonical = lock.canonical_destination();
+        let destination_hash = Sha256::digest(canonical.as_os_str().as_encoded_bytes()).into();
+        let recording = match (options.durability, options.resume) {
+            (Durability::None, _) | (_, Resume::Off) => Records::None,
+            _ => Records::Kept,
+        };
+        let storage = Self {
+            lock,
+            syncing,
+            locator: Locator {
+                kind: SourceKind::Oss,
+                container: object.bucket().to_owned(),
+                key: object.key().to_owned(),
+            },
+            destination_hash,
+            recording,
+            clobber: options.clobber,
+        };
+        storage.refuse_existing()?;
+        Ok(storage)
+    }
+
+    fn refuse_existing(&self) -> Result<(), Error> {
+        let there = self.lock.destination().map_err(Error::storage)?.is_some();
+        if there && self.clobber == Clobber::Refuse {
+            return Err(Error::new(ErrorKind::Exists, "the destination exists"));
+        }
+        Ok(())
+    }
+
+    /// Reads what an earlier run left and decides whether it may be resumed.
+    pub(super) fn load(&self, object: &Object, options: &Options) -> Result<Left, Error> {
+        let found = self.read_header().map_err(Error::storage)?;
+        let partial_name = found.as_ref().ok().map(|header| OsString::from(&header.partial_name));
+        let partial_name = partial_name.filter(|name| self.lock.is_partial_name(name));
+        if matches!(options.resume, Resume::Restart | Resume::Off) {
+            return Ok(Left { partial_name, ..Left::default() });
+        }
+        let wanted = Wanted {
+            locator: &self.locator,
+            version_id: object.version(),
+            extent_request: options.extent,
+            destination_hash: &self.destination_hash,
+        };
+        match (admit(&found, &wanted), found) {
+            (Admission::Refuse(reason), _) => Err(refused(&reason)),
+            (Admission::Resume, Ok(header)) if partial_name.is_some() => {
+                let recorded = self.read_slots(&header).map_err(Error::storage)?;
+                match recorded {
+                    Some(recorded) => {
+                        let checkpoint = Some(Checkpoint { header, recorded });
+                        Ok(Left { checkpoint, partial_name, ..Left::default() })
+                    }
+                    None => Ok(damaged(partial_name)),
+                }
+            }
+            (Admission::Fresh(ossget_core::FreshReason::Empty), _) => Ok(Left::default()),
+            _ => Ok(damaged(partial_name)),
+        }
+    }
+
+    fn read_header(&self) -> Result<Result<Header, CheckpointError>, FsError> {
+        let mut page = vec![0; HEADER_LEN];
+        let len = self.lock.checkpoint().read_at(&mut page, 0)?;
+        page.truncate(len);
+        Ok(Header::decode(&page))
+    }
+
+    /// The recorded parts, or `None` if the file has the wrong length.
+    fn read_slots(&self, header: &Header) -> Result<Option<PartSet>, FsError> {
+        let checkpoint = self.lock.checkpoint();
+        if checkpoint.len()? != file_len(header.plan.count()) {
+            return Ok(None);
+        }
+        recorded(checkpoint.as_ref(), header).map(Some)
+    }
+
+    /// Makes the partial file ready, new or old.
+    pub(super) fn prepare(
+        &self,
+        identity: &ObjectIdentity,
+        plan: &PartPlan,
+        mode: PrepareMode,
+        left: &Left,
+    ) -> Result<Preparation, FsError> {
+        if let Some(name) = &left.superseded {
+            self.lock.remove_partial(name)?;
+        }
+        match (mode, &left.checkpoint) {
+            (PrepareMode::Resume, Some(checkpoint)) => self.reopen(&checkpoint.header, plan),
+            (PrepareMode::Resume, None) => Ok(Preparation::Absent),
+            (PrepareMode::Fresh, _) => {
+                if self.is_at_destination(identity, plan)? {
+                    self.remove_left(left)?;
+                    return Ok(Preparation::AtDestination);
+                }
+                self.create(identity, plan, left)
+            }
+        }
+    }
+
+    fn reopen(&self, header: &Header, plan: &PartPlan) -> Result<Preparation, FsError> {
+        let name = OsString::from(&header.partial_name);
+        let Some(opened) = self.lock.open_partial(&name)? else { return Ok(Preparation::Absent) };
+        let mut page = vec![0; HEADER_LEN];
+        let read = self.lock.checkpoint().read_at(&mut page, HEADER_LEN as u64)?;
+        page.truncate(read);
+        let bind = Bind::decode(&page).ok().filter(|bind| bind.is_of(header));
+        let Some(bind) = bind else { return Ok(Preparation::Absent) };
+        let size = plan.extent().len();
+        let same = bind.inode == opened.id.inode && bind.birth == opened.id.birth;
+        let trust = if same && opened.len == size { Trust::AsBound } else { Trust::Foreign };
+        if opened.len != size {
+            opened.file.resize(size)?;
+        }
+        let codec = SlotCodec::new(header.session, plan);
+        let prepared = Prepared { partial: opened.file, name, codec, plan: *plan, trust };
+        Ok(Preparation::Ready(PreparedPartial::Resumed, prepared))
+    }
+
+    /// Header, partial file, bind record: each durable before the next, so that a crash at any
+    /// point leaves a state that the next run understands.
+    fn create(
+        &self,
+        identity: &ObjectIdentity,
+        plan: &PartPlan,
+        left: &Left,
+    ) -> Result<Preparation, FsError> {
+        if self.recording == Records::Kept {
+            self.remove_left_partial(left)?;
+        }
+        let session = SessionId::new(random());
+        let name = self.lock.partial_name(&suffix(random()));
+        let header = Header {
+            session,
+            identity: identity.clone(),
+            plan: *plan,
+            locator: self.locator.clone(),
+            partial_name: name.to_string_lossy().into_owned(),
+            destination_hash: self.destination_hash,
+            creator: concat!("ossget/", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        let checkpoint = self.lock.checkpoint();
+        if self.recording == Records::Kept {
+            checkpoint.reset(file_len(plan.count()))?;
+            checkpoint.write_all_at(&page(header.encode())?, 0)?;
+            checkpoint.sync_all()?;
+        }
+        let size = plan.extent().len();
+        let partial = self.lock.create_partial(&name, size)?;
+        if self.recording == Records::Kept {
+            let (id, _) = partial.check()?;
+            let bind = Bind {
+                session,
+                inode: id.inode,
+                birth: id.birth,
+                size,
+                device: id.device,
+                partial_name: header.partial_name,
+            };
+            checkpoint.write_all_at(&page(bind.encode())?, HEADER_LEN as u64)?;
+            checkpoint.sync_data()?;
+        }
+        let codec = SlotCodec::new(session, plan);
+        let prepared = Prepared { partial, name, codec, plan: *plan, trust: Trust::AsBound };
+        Ok(Preparation::Ready(PreparedPartial::Fresh, prepared))
+    }
+
+    /// Starts the thread that syncs and records.
+    pub(super) fn committer(
+        &self,
+        prepared: &Prepared,
+        reporter: Reporter,
+    ) -> Result<Committer, FsError> {
+        let records = committer::Records {
+            partial: Arc::clone(&prepared.partial),
+            checkpoint: self.lock.checkpoint(),
+            codec: prepared.codec.clone(),
+        };
+        Committer::start(records, reporter).map_err(|error| {
+            let path = self.lock.canonical_destination();
+            FsError::new(FsErrorKind::Storage, "start a thread to write", path, Some(error))
+        })
+    }
+
+    /// Whether the destination already holds the object: by length and by the CRC-64 of what is
+    /// read from it, never by its name.
+    fn is_at_destination(
+        &self,
+        identity: &ObjectIdentity,
+        plan: &PartPlan,
+    ) -> Result<bool, FsError> {
+        let extent = plan.extent();
+        let whole = extent.start() == 0 && extent.end() == identity.size;
+        let Some(crc) = identity.crc64.filter(|_| whole) else { return Ok(false) };
+        let there = self.lock.destination()?;
+        if there.is_none_or(|state| state.len != identity.size) {
+            return Ok(false);
+        }
+        let Some(file) = self.lock.open_destination()? else { return Ok(false) };
+        let same = hash_file(file.as_ref(), 0..identity.size).is_ok_and(|found| found == crc);
+        if same && self.syncing == Syncing::Full {
+            // An earlier run may have been cut off between the rename and its last sync.
+            file.sync_data()?;
+        }
+        Ok(same)
+    }
+
+    /// Reads kept parts back and reports each.
+    pub(super) fn rehash(
+        &self,
+        prepared: &Prepared,
+        (first, count): (PartIndex, u32),
+        verify: ResumeVerify,
+        reporter: &Reporter,
+    ) {
+        let checkpoint = self.lock.checkpoint();
+        for index in first.get()..first.get().saturating_add(count) {
+            let part = PartIndex::new(index);
+            let recorded = read_slot(checkpoint.as_ref(), &prepared.codec, part);
+            let found = match (recorded, verify, prepared.trust) {
+                (None, ..) => None,
+                (Some(crc), ResumeVerify::Bounds, Trust::AsBound) => Some(crc),
+                (Some(_), ..) => prepared.plan.range(part).and_then(|range| {
+                    let start = prepared.plan.offset_in_file(range.start())?;
+                    let partial = prepared.partial.as_ref();
+                    hash_file(partial, start..start + range.len()).ok()
+                }),
+            };
+            let recorded = recorded.unwrap_or_default();
+            reporter.event(Event::Rehashed { part, recorded, found });
+        }
+    }
+
+    /// Whether the finished file has its length and still has a name.
+    pub(super) fn verify(&self, prepared: &Prepared) -> Result<Event, FsError> {
+        let (_, len) = prepared.partial.check()?;
+        let examination = if len == prepared.plan.extent().len() {
+            Examination::Intact
+        } else {
+            Examination::WrongLength
+        };
+        Ok(Event::Verified { examination })
+    }
+
+    /// Publishes the finished file.
+    pub(super) fn publish(&self, prepared: &Prepared) -> Result<Event, FsError> {
+        let mode = match self.clobber {
+            Clobber::Replace => PublishMode::Replace,
+            Clobber::Refuse => PublishMode::CreateNew,
+        };
+        self.lock.publish(prepared.partial.as_ref(), &prepared.name, mode)?;
+        Ok(Event::Published)
+    }
+
+    /// Removes the checkpoint after success. An old one of a run that was told not to use it
+    /// goes with its partial file.
+    pub(super) fn clean_up(&self, left: &Left) -> Result<(), FsError> {
+        if self.recording == Records::None {
+            self.remove_left_partial(left)?;
+        }
+        self.lock.remove_checkpoint()
+    }
+
+    /// Removes what must not be resumed.
+    pub(super) fn discard(&self, prepared: Option<&Prepared>) -> Result<(), FsError> {
+        if let Some(prepared) = prepared {
+            self.lock.remove_partial(&prepared.name)?;
+        }
+        match self.recording {
+            Records::Kept => self.lock.remove_checkpoint(),
+            Records::None => Ok(()),
+        }
+    }
+
+    /// After a stop: what nobody can resume goes, the rest stays.
+    pub(super) fn leave(&self, prepared: Option<&Prepared>) -> Result<(), FsError> {
+        match self.recording {
+            Records::Kept => Ok(()),
+            Records::None => self.discard(prepared),
+        }
+    }
+
+    /// Whether a stopped run leaves something that the next one can use.
+    pub(super) const fn is_recording(&self) -> bool {
+        matches!(self.recording, Records::Kept)
+    }
+
+    fn remove_left_partial(&self, left: &Left) -> Result<(), FsError> {
+        match &left.partial_name {
+            Some(name) => self.lock.remove_partial(name),
+            None => Ok(()),
+        }
+    }
+
+    fn remove_left(&self, left: &Left) -> Result<(), FsError> {
+        self.remove_left_partial(left)?;
+        self.lock.remove_checkpoint()
+    }
+}
+
+fn read_slot(checkpoint: &dyn CheckpointFile, codec: &SlotCodec, part: PartIndex) -> Option<u64> {
+    let mut slot = [0; SLOT_LEN];
+    let read = checkpoint.read_at(&mut slot, codec.offset(part)).ok()?;
+    match codec.decode(part, &slot) {
+        Slot::Recorded { crc } if read == SLOT_LEN => Some(crc),
+        _ => None,
+    }
+}
+
+fn damaged(partial_name: Option<OsString>) -> Left {
+    let warning = "the checkpoint is damaged; starting over".to_owned();
+    Left { partial_name, warning: Some(warning), ..Left::default() }
+}
+
+fn refused(reason: &RefuseReason) -> Error {
+    let what = match reason {
+        RefuseReason::UnknownVersion { major, creator } => {
+            let by = creator.as_deref().unwrap_or("an unknown program");
+            format!(
+                "the checkpoint has format {major}, written by {by}, which this version does not know"
+            )
+        }
+        RefuseReason::OtherObject => {
+            "the checkpoint belongs to a download of another object".into()
+        }
+        RefuseReason::OtherVersion => {
+            "the checkpoint belongs to a download of another version of the object".into()
+        }
+        RefuseReason::OtherRange => {
+            "the checkpoint belongs to a download of another range of the object".into()
+        }
+        _ => "the checkpoint belongs to a download to another destination".into(),
+    };
+    Error::new(ErrorKind::Refused, what)
+        .with_hint("finish that download, or drop its checkpoint with --restart")
+}
+
+fn page(encoded: Result<Vec<u8>, CheckpointError>) -> Result<Vec<u8>, FsError> {
+    encoded.map_err(|error| {
+        let source = std::io::Error::other(error);
+        FsError::new(FsErrorKind::Storage, "encode the checkpoint", "checkpoint", Some(source))
+    })
+}
+
+/// Bytes from the system's random source.
+pub(super) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has a random source");
+    bytes
+}
+
+/// Sixteen characters of base 32, in lower case.
+fn suffix(random: [u8; 10]) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut wide = [0; 16];
+    wide[6..].copy_from_slice(&random);
+    let bits = u128::from_be_bytes(wide);
+    (0..16).rev().map(|at| char::from(ALPHABET[(bits >> (5 * at)) as usize & 31])).collect()
+}

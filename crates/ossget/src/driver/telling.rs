@@ -1,0 +1,77 @@
+//! Telling the outside how the download goes.
+
+use crate::download::Observer;
+use crate::{DownloadEvent, DownloadHandle, ErrorKind, Progress};
+use ossget_core::{ByteRange, PartPlan};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Observers hear of progress at most so often: often enough to look smooth.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Tells an observer, if there is one, and keeps the handle up to date.
+pub(super) struct Teller {
+    observer: Option<Observer>,
+    handle: DownloadHandle,
+    last_progress: Option<Instant>,
+}
+
+impl Teller {
+    pub(super) const fn new(observer: Option<Observer>, handle: DownloadHandle) -> Self {
+        Self { observer, handle, last_progress: None }
+    }
+
+    pub(super) fn warn(&mut self, message: String) {
+        self.tell(&DownloadEvent::Warning { message });
+    }
+
+    pub(super) fn started(
+        &mut self,
+        destination: PathBuf,
+        plan: &PartPlan,
+        parallel: u32,
+        progress: ossget_core::session::Progress,
+    ) {
+        self.tell(&DownloadEvent::Started {
+            destination,
+            bytes_total: progress.bytes_total,
+            bytes_resumed: progress.bytes_unchecked + progress.bytes_kept,
+            part_size: plan.part_size(),
+            parallel,
+        });
+        self.last_progress = None;
+    }
+
+    pub(super) fn retry(
+        &mut self,
+        (range, attempt): (ByteRange, u32),
+        delay: Duration,
+        (kind, reason): (ErrorKind, String),
+    ) {
+        self.tell(&DownloadEvent::Retry { range, attempt, kind, reason, delay });
+    }
+
+    /// Progress, when it is time to hear of it again.
+    pub(super) fn progress(&mut self, inner: ossget_core::session::Progress) {
+        let progress = Progress { inner };
+        self.handle.publish(progress);
+        let now = Instant::now();
+        if self.last_progress.is_none_or(|last| now - last >= PROGRESS_INTERVAL) {
+            self.last_progress = Some(now);
+            self.tell(&DownloadEvent::Progress(progress));
+        }
+    }
+
+    /// The last word.
+    pub(super) fn finished(&mut self, inner: ossget_core::session::Progress) {
+        let progress = Progress { inner };
+        self.handle.publish(progress);
+        self.tell(&DownloadEvent::Progress(progress));
+    }
+
+    fn tell(&mut self, event: &DownloadEvent) {
+        if let Some(observer) = &mut self.observer {
+            observer(event);
+        }
+    }
+}

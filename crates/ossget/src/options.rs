@@ -1,0 +1,119 @@
+//! What a download can be asked to do differently.
+
+use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
+use ossget_core::{ExtentRequest, PartSize};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How many ranges of one object are in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Parallel {
+    /// Chosen by the library: 8.
+    #[default]
+    Auto,
+    /// Exactly so many, as long as there is enough to fetch.
+    Fixed(NonZeroU32),
+}
+
+impl Parallel {
+    pub(crate) fn limit(self) -> NonZeroU32 {
+        match self {
+            // Eight connections fill a gigabit link at 20 ms and 16 MiB of window each; more
+            // only cost memory and the service's patience.
+            Self::Auto => NonZeroU32::new(8).unwrap_or(NonZeroU32::MIN),
+            Self::Fixed(limit) => limit,
+        }
+    }
+}
+
+/// What a download survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// A power cut: success means that the file is on the disk.
+    #[default]
+    Full,
+    /// The end of the process, but not a power cut: nothing is synced.
+    Process,
+    /// Nothing: there is no checkpoint either.
+    None,
+}
+
+/// What to do about an earlier run's checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resume {
+    /// Go on from it if it fits, else start over.
+    #[default]
+    Auto,
+    /// Go on from it or fail.
+    Require,
+    /// Drop it first and start over.
+    Restart,
+    /// Neither read nor write one.
+    Off,
+}
+
+/// Whether an existing destination may be replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Clobber {
+    /// A regular file at the destination is replaced atomically.
+    #[default]
+    Replace,
+    /// An existing destination is an error, at the start as well as at the end.
+    Refuse,
+}
+
+/// What a destination that is a symbolic link means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Symlink {
+    /// An error.
+    #[default]
+    Refuse,
+    /// What the link leads to at the start is the destination.
+    Follow,
+}
+
+/// Everything a [`Download`](crate::Download) can be told.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) part_size: Option<PartSize>,
+    pub(crate) parallel: Parallel,
+    pub(crate) extent: ExtentRequest,
+    pub(crate) checkpoint_dir: Option<PathBuf>,
+    pub(crate) durability: Durability,
+    pub(crate) resume: Resume,
+    pub(crate) resume_verify: ResumeVerify,
+    pub(crate) on_change: OnChange,
+    pub(crate) clobber: Clobber,
+    pub(crate) symlink: Symlink,
+    pub(crate) crc: CrcPolicy,
+    pub(crate) retries: u32,
+    pub(crate) retry_max_time: Duration,
+    pub(crate) read_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            part_size: None,
+            parallel: Parallel::Auto,
+            extent: ExtentRequest::Whole,
+            checkpoint_dir: None,
+            durability: Durability::Full,
+            resume: Resume::Auto,
+            resume_verify: ResumeVerify::Full,
+            on_change: OnChange::Restart,
+            clobber: Clobber::Replace,
+            symlink: Symlink::Refuse,
+            crc: CrcPolicy::Accept,
+            retries: 10,
+            retry_max_time: Duration::from_secs(600),
+            read_timeout: Duration::from_secs(20),
+        }
+    }
+}

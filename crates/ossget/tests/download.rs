@@ -1,0 +1,271 @@
+//! Downloads through the public API, against the simulator.
+
+use ossget::{
+    Client, Completion, Credentials, DownloadEvent, Error, ErrorKind, Integrity, Object, OnChange,
+    Parallel, PartSize, StaticCredentials,
+};
+use ossget_testkit::{Close, Content, Fault, On, Simulator};
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const BUCKET: &str = "examplebucket";
+const KEY: &str = "dir/object.bin";
+
+struct Rig {
+    sim: Simulator,
+    client: Client,
+    dir: TempDir,
+    content: Content,
+}
+
+impl Rig {
+    async fn new(size: u64) -> Self {
+        let sim = Simulator::builder().bucket(BUCKET).credentials("id", "secret").start().await;
+        let content = Content::generated(7, size);
+        sim.put_object(KEY, content.clone());
+        let credentials = StaticCredentials::new(Credentials::new("id", "secret").unwrap());
+        let client =
+            Client::builder(sim.endpoint(), credentials).region("cn-hangzhou").build().unwrap();
+        Self { sim, client, dir: tempfile::tempdir().unwrap(), content }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("object.bin")
+    }
+
+    fn download(&self) -> ossget::Download {
+        self.client
+            .download(Object::new(BUCKET, KEY).unwrap(), self.path())
+            .part_size(PartSize::kib(100).unwrap())
+            .parallel(Parallel::Fixed(NonZeroU32::new(4).unwrap()))
+    }
+
+    fn files(&self) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn gets(&self) -> Vec<(u64, u64)> {
+        let ranges = self.sim.requests().into_iter().filter(|r| r.method == "GET");
+        let mut ranges: Vec<_> = ranges.map(|r| range_of(&r.range.unwrap())).collect();
+        ranges.sort_unstable();
+        ranges
+    }
+}
+
+/// `bytes=a-b` as a half-open range.
+fn range_of(header: &str) -> (u64, u64) {
+    let (first, last) = header.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+    (first.parse().unwrap(), last.parse::<u64>().unwrap() + 1)
+}
+
+fn assert_is(path: &Path, content: &Content) {
+    let bytes = fs::read(path).unwrap();
+    assert!(bytes == content.window(0..content.size()), "wrong bytes in {}", path.display());
+}
+
+fn errors_in_full(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn an_object_arrives_whole_verified_and_without_litter() {
+    for size in [0, 1, 102_399, 102_400, 102_401, 1_024_000, 3_000_001] {
+        let rig = Rig::new(size).await;
+        let done = rig.download().await.unwrap();
+        assert_is(&rig.path(), &rig.content);
+        assert_eq!(rig.files(), ["object.bin"]);
+        assert_eq!(done.completion, Completion::Published);
+        assert_eq!(done.integrity, Integrity::Verified);
+        assert_eq!((done.bytes, done.fetched_bytes, done.resumed_bytes), (size, size, 0));
+        assert_eq!(done.crc64, rig.content.crc64());
+        assert_eq!(done.requests, rig.gets().len() as u64);
+    }
+}
+
+#[tokio::test]
+async fn a_finished_download_is_recognised_without_a_single_get() {
+    let rig = Rig::new(1_000_000).await;
+    rig.download().await.unwrap();
+    rig.sim.clear_requests();
+    let done = rig.download().await.unwrap();
+    assert_eq!(done.completion, Completion::AlreadyThere);
+    assert_eq!(rig.gets(), []);
+    assert_eq!(rig.files(), ["object.bin"]);
+}
+
+#[tokio::test]
+async fn cut_and_failing_requests_cost_only_the_rest_of_their_range() {
+    let rig = Rig::new(2_000_000).await;
+    rig.sim.fault(On::get().nth(1), Fault::CutAfter { bytes: 150_000, how: Close::Fin });
+    rig.sim.fault(On::get().nth(2), Fault::CutAfter { bytes: 50_000, how: Close::Rst });
+    rig.sim.fault(On::get().nth(3), Fault::status(503, "ServiceUnavailable"));
+    rig.sim.fault(On::get().nth(5), Fault::DropBeforeHead);
+    rig.sim.fault(On::get().nth(6), Fault::WrongContentRange);
+    rig.sim.fault(On::get().nth(7), Fault::IgnoreRange);
+    rig.sim.fault(On::get().nth(8), Fault::ShortRange { bytes: 10 });
+    let done = rig.download().await.unwrap();
+    assert_is(&rig.path(), &rig.content);
+    assert_eq!(done.integrity, Integrity::Verified);
+    assert!(done.attempts_failed >= 6, "{}", done.attempts_failed);
+    assert!(done.fetched_bytes <= 2_000_000, "{}", done.fetched_bytes);
+}
+
+#[tokio::test]
+async fn a_dropped_download_is_resumed_and_only_what_is_missing_is_fetched() {
+    let rig = Rig::new(5_000_000).await;
+    rig.sim.throttle(2_000_000);
+    {
+        let download =
+            tokio::time::timeout(Duration::from_millis(1700), rig.download().into_future());
+        assert!(download.await.is_err());
+    }
+    rig.sim.unthrottle();
+    rig.sim.clear_requests();
+    let summary = loop {
+        // The committer keeps the lock until a sync under way has ended.
+        let summary = ossget::checkpoint::show(&rig.path(), None).unwrap().unwrap();
+        if summary.in_use == ossget::checkpoint::Holder::Nobody {
+            break summary;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert!(summary.parts_recorded > 0);
+    let done = rig.download().await.unwrap();
+    assert_is(&rig.path(), &rig.content);
+    assert_eq!(done.resumed_bytes, summary.bytes_recorded);
+    assert_eq!(done.resumed_bytes + done.fetched_bytes, 5_000_000);
+    assert_eq!(rig.files(), ["object.bin"]);
+}
+
+#[tokio::test]
+async fn a_cancelled_download_records_all_that_is_stored() {
+    let rig = Rig::new(5_000_000).await;
+    rig.sim.throttle(2_000_000);
+    let download = rig.download();
+    let handle = download.handle();
+    let stop = async {
+        while handle.progress().is_none_or(|progress| progress.bytes() < 1_000_000) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        handle.cancel();
+    };
+    let (result, ()) = tokio::join!(download.into_future(), stop);
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(error.is_resumable());
+    let summary = ossget::checkpoint::show(&rig.path(), None).unwrap().unwrap();
+    assert!(summary.bytes_recorded >= 500_000, "{}", summary.bytes_recorded);
+    rig.sim.unthrottle();
+    let done = rig.download().await.unwrap();
+    assert_eq!(done.resumed_bytes, summary.bytes_recorded);
+    assert_is(&rig.path(), &rig.content);
+}
+
+#[tokio::test]
+async fn an_object_replaced_midway_is_downloaded_anew_once() {
+    let rig = Rig::new(2_000_000).await;
+    let newer = Content::generated(8, 2_100_000);
+    rig.sim.fault(On::get().nth(5), Fault::ReplaceObjectNow(newer.clone()));
+    let done = rig.download().await.unwrap();
+    assert_is(&rig.path(), &newer);
+    assert_eq!(done.bytes, 2_100_000);
+    assert_eq!(rig.files(), ["object.bin"]);
+}
+
+#[tokio::test]
+async fn an_object_replaced_midway_stops_the_download_if_so_wished_or_when_it_goes_on() {
+    let rig = Rig::new(2_000_000).await;
+    rig.sim.fault(On::get().nth(5), Fault::ReplaceObjectNow(Content::generated(8, 2_100_000)));
+    let error = rig.download().on_change(OnChange::Fail).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed);
+    assert!(!rig.path().exists());
+
+    let rig = Rig::new(2_000_000).await;
+    for nth in [3, 12] {
+        let content = Content::generated(nth, 2_000_000);
+        rig.sim.fault(On::get().nth(nth), Fault::ReplaceObjectNow(content));
+    }
+    let error = rig.download().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed, "{}", errors_in_full(&error));
+}
+
+#[tokio::test]
+async fn wrong_bytes_never_reach_the_destination() {
+    let rig = Rig::new(1_000_000).await;
+    fs::write(rig.path(), "old").unwrap();
+    rig.sim.fault(On::get().nth(2), Fault::FlipByte { at: 300_000 });
+    rig.sim.fault(On::get().nth(1), Fault::FlipByte { at: 1000 });
+    let error = rig.download().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Integrity);
+    assert_eq!(fs::read(rig.path()).unwrap(), b"old");
+    assert_eq!(rig.files(), ["object.bin"], "nothing poisoned is kept");
+    rig.sim.clear_faults();
+    rig.download().await.unwrap();
+    assert_is(&rig.path(), &rig.content);
+}
+
+#[tokio::test]
+async fn a_missing_object_and_wrong_credentials_say_what_to_do() {
+    let rig = Rig::new(10).await;
+    let missing = Object::new(BUCKET, "nothing").unwrap();
+    let error = rig.client.download(missing, rig.path()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.service_code(), Some("NoSuchKey"));
+    assert!(error.request_id().is_some());
+    assert!(!error.is_resumable());
+
+    let wrong = StaticCredentials::new(Credentials::new("id", "wrong").unwrap());
+    let client = Client::builder(rig.sim.endpoint(), wrong).region("cn-hangzhou").build().unwrap();
+    let object = Object::new(BUCKET, KEY).unwrap();
+    let error = client.download(object, rig.path()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert_eq!(error.service_code(), Some("SignatureDoesNotMatch"));
+    assert_eq!(rig.files(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn two_downloads_to_one_destination_exclude_each_other() {
+    let rig = Rig::new(1_000_000).await;
+    rig.sim.throttle(1_000_000);
+    let (first, second) = tokio::join!(rig.download().into_future(), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        rig.download().await
+    });
+    first.unwrap();
+    assert_eq!(second.unwrap_err().kind(), ErrorKind::Locked);
+    assert_is(&rig.path(), &rig.content);
+}
+
+#[tokio::test]
+async fn observers_hear_of_the_start_of_progress_and_of_retries() {
+    let rig = Rig::new(1_000_000).await;
+    rig.sim.fault(On::get().nth(2), Fault::status(500, "InternalError"));
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ears = Arc::clone(&heard);
+    rig.download().on_event(move |event| ears.lock().unwrap().push(event.clone())).await.unwrap();
+    let heard = heard.lock().unwrap();
+    let started = heard.iter().filter(|e| matches!(e, DownloadEvent::Started { .. })).count();
+    assert_eq!(started, 1);
+    let last = heard.iter().rev().find_map(|event| match event {
+        DownloadEvent::Progress(progress) => Some((progress.bytes(), progress.total())),
+        _ => None,
+    });
+    assert_eq!(last, Some((1_000_000, Some(1_000_000))));
+    assert!(heard.iter().any(|event| matches!(event, DownloadEvent::Retry { .. })));
+}
