@@ -1,1 +1,56 @@
-//! Placeholder.
+//! An OSS simulator, fault scripts and mocks, for testing what talks to Alibaba Cloud OSS.
+//!
+//! The [`Simulator`] is an HTTP server on the loopback interface that checks signatures (V4 and
+//! V1, header and query form), keeps objects of any size without storing them, follows the
+//! service's range, precondition and listing rules, and breaks off, stalls, slows down or lies
+//! exactly where a script of [`Fault`]s tells it to. The official SDKs accept it.
+//!
+//! ```
+//! use ossget_testkit::{Close, Content, Fault, On, Simulator};
+//!
+//! # async fn example() {
+//! let sim = Simulator::builder().bucket("examplebucket").start().await;
+//! sim.put_object("exampledir/exampleobject.txt", Content::generated(1, 1 << 40));
+//! sim.fault(On::get().nth(3), Fault::CutAfter { bytes: 65_536, how: Close::Rst });
+//! // ... download from sim.endpoint() with the key pair testid, testsecret ...
+//! assert!(sim.requests().iter().all(|request| request.ended));
+//! # }
+//! ```
+//!
+//! The binary `ossget-sim` is the same server for other processes; [`FaultSpec`] documents the text
+//! form of faults. The module [`mock`] mounts objects on wiremock for applications' own tests.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod buckets;
+mod call;
+mod claim;
+mod clock;
+mod content;
+mod control;
+mod data_dir;
+mod fault;
+mod generated;
+mod gf2;
+mod log;
+pub mod mock;
+mod objects;
+mod pace;
+mod range;
+mod refusal;
+mod reply;
+mod service;
+mod simulator;
+mod spec;
+mod store;
+mod wire;
+
+pub use claim::SignatureForm;
+pub use content::Content;
+pub use fault::{Close, Fault, On};
+pub use log::RequestRecord;
+pub use service::Control;
+pub use simulator::{Simulator, SimulatorBuilder};
+pub use spec::{FaultSpec, ObjectSpec, SpecError, parse_size};
+pub use store::Versioning;

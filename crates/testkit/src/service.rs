@@ -1,0 +1,251 @@
+//! One request, from head to reply.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http::header::{DATE, SERVER};
+use http::{HeaderName, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::account::Accounts;
+use crate::buckets;
+use crate::call::{Call, HostNames};
+use crate::clock::{self, Clock};
+use crate::content::upper_hex;
+use crate::control;
+use crate::fault::{Fault, FaultScript};
+use crate::log::{LiveRecord, RequestLog};
+use crate::objects::{self, Place};
+use crate::pace::Pace;
+use crate::refusal::Refusal;
+use crate::reply::{self, Reply, ResponseBody};
+use crate::store::{NewObject, Store};
+use crate::wire::Wire;
+
+/// Everything the connections of a simulator share.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) region: String,
+    pub(crate) names: HostNames,
+    pub(crate) store: Store,
+    pub(crate) accounts: Accounts,
+    pub(crate) clock: Clock,
+    pub(crate) script: FaultScript,
+    pub(crate) log: Arc<RequestLog>,
+    /// The rate of all connections together.
+    pub(crate) total_pace: Arc<Pace>,
+    /// The rate of each connection by itself.
+    pub(crate) each_pace: Arc<Pace>,
+    pub(crate) control: Control,
+    pub(crate) requests: AtomicU64,
+}
+
+/// Whether other processes may steer the simulator over HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Control {
+    /// The paths below `/-/sim/` are keys like any other.
+    #[default]
+    Closed,
+    /// Requests to `/-/sim/...` steer the simulator.
+    Open,
+}
+
+impl Service {
+    /// Answers one request; an error closes the connection without a response.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        wire: Arc<Wire>,
+        connection: u64,
+        request: Request<Incoming>,
+    ) -> io::Result<Response<ResponseBody>> {
+        let (head, body) = request.into_parts();
+        if self.control == Control::Open && head.uri.path().starts_with(control::PREFIX) {
+            let body = collect(body).await?;
+            let reply = control::answer(&self, &head, &body);
+            let body = ResponseBody::new(reply.body, &[], None);
+            let mut response = Response::new(body);
+            *response.status_mut() = reply.status;
+            *response.headers_mut() = reply.headers;
+            return Ok(response);
+        }
+        let mut call = match Call::read(&head, &self.names, |name| self.store.has_bucket(name)) {
+            Ok(call) => call,
+            Err(refusal) => return Ok(self.refuse_unread(&wire, connection, &head, &refusal)),
+        };
+        let record = self.log.begin(connection, &call);
+        let faults = self.script.take(&call);
+        self.interfere(&mut call, &faults).await?;
+        let mut reply = self.reply(&call, &record, &faults, body).await?;
+        faults.iter().for_each(|fault| reply.distort(fault));
+        record.set_status(reply.status.as_u16());
+        let guard = wire.begin(record, reply::wire_plan(&faults));
+        Ok(reply.into_response(&call.method, &faults, guard))
+    }
+
+    /// Does what faults do before the request is looked at.
+    async fn interfere(&self, call: &mut Call, faults: &[Fault]) -> io::Result<()> {
+        for fault in faults {
+            match fault {
+                Fault::Latency(delay) => tokio::time::sleep(*delay).await,
+                Fault::DropBeforeHead => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Fault::StallBeforeHead => std::future::pending().await,
+                Fault::IgnoreRange => {
+                    call.headers.remove(http::header::RANGE);
+                }
+                Fault::ReplaceObjectNow(content) => {
+                    if let (Some(bucket), Some(key)) = (&call.bucket, &call.key) {
+                        self.put(bucket, key, content.clone());
+                    }
+                }
+                Fault::DeleteObjectNow => {
+                    if let (Some(bucket), Some(key)) = (&call.bucket, &call.key) {
+                        self.store.delete(bucket, key, None);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The service's answer, or the scripted error, with the headers all have.
+    async fn reply(
+        &self,
+        call: &Call,
+        record: &LiveRecord,
+        faults: &[Fault],
+        body: Incoming,
+    ) -> io::Result<Reply> {
+        let request_id = self.next_id();
+        let scripted = reply::scripted_error(faults);
+        if let Some(refusal) = scripted.as_ref().filter(|refusal| refusal.code.is_empty()) {
+            return Ok(reply::foreign_error(refusal));
+        }
+        let outcome = match scripted {
+            Some(refusal) => Err(refusal),
+            None => match self.accounts.check(call, self.clock.now()) {
+                Ok(form) => {
+                    record.set_signature(form);
+                    let body = match call.method {
+                        Method::PUT => collect(body).await?,
+                        _ => Bytes::new(),
+                    };
+                    self.act(call, body)
+                }
+                Err(refusal) => Err(refusal),
+            },
+        };
+        let mut reply = outcome.unwrap_or_else(|refusal| {
+            Reply::refuse(&refusal, &call.method, &request_id, &call.host)
+        });
+        self.stamp(&mut reply, &request_id);
+        Ok(reply)
+    }
+
+    /// What an authorised request does.
+    fn act(&self, call: &Call, body: Bytes) -> Result<Reply, Refusal> {
+        let Some(bucket) = call.bucket.as_deref() else {
+            return match call.method {
+                Method::GET => Ok(buckets::list_buckets(&self.store, &self.region)),
+                _ => Err(not_allowed(call)),
+            };
+        };
+        if !self.store.has_bucket(bucket) {
+            return Err(Refusal::no_such_bucket(bucket));
+        }
+        let Some(key) = call.key.as_deref() else {
+            return match call.method {
+                Method::GET => buckets::read(&self.store, call, bucket, &self.region),
+                _ => Err(not_allowed(call)),
+            };
+        };
+        if key.len() > 1023 || key.starts_with(['/', '\\']) {
+            let message = "The specified object is not valid.";
+            return Err(Refusal::bad_request("InvalidObjectName", message).child("Key", key));
+        }
+        if let Some((name, _)) = call.query.iter().find(|(name, _)| UNKNOWN.contains(&&**name)) {
+            return Err(Refusal::not_implemented(&format!("The simulator knows no ?{name}.")));
+        }
+        let place = Place { bucket, key };
+        match call.method {
+            Method::GET | Method::HEAD => objects::read(&self.store, call, place),
+            Method::PUT => objects::write(&self.store, call, place, (body, self.clock.now())),
+            Method::DELETE => Ok(objects::delete(&self.store, call, place)),
+            _ => Err(not_allowed(call)),
+        }
+    }
+
+    /// Puts an object in place without a request; its version id, if versions are kept.
+    pub(crate) fn put(&self, bucket: &str, key: &str, content: crate::Content) -> Option<String> {
+        let new = NewObject { content, headers: Vec::new(), modified: self.clock.now() };
+        self.store.put(bucket, key, new).version.clone()
+    }
+
+    /// A request that cannot even be read is refused and logged by its target alone.
+    fn refuse_unread(
+        &self,
+        wire: &Wire,
+        connection: u64,
+        head: &http::request::Parts,
+        refusal: &Refusal,
+    ) -> Response<ResponseBody> {
+        let call = Call {
+            method: head.method.clone(),
+            host: String::new(),
+            bucket: None,
+            key: None,
+            query: Vec::new(),
+            headers: head.headers.clone(),
+        };
+        let request_id = self.next_id();
+        let mut reply = Reply::refuse(refusal, &head.method, &request_id, "");
+        self.stamp(&mut reply, &request_id);
+        let record = self.log.begin(connection, &call);
+        record.set_status(reply.status.as_u16());
+        let guard = wire.begin(record, reply::wire_plan(&[]));
+        reply.into_response(&head.method, &[], guard)
+    }
+
+    fn stamp(&self, reply: &mut Reply, request_id: &str) {
+        reply.set(SERVER, "AliyunOSS");
+        reply.set(DATE, &clock::http_date(self.clock.now()));
+        reply.set(HeaderName::from_static("x-oss-request-id"), request_id);
+        reply.set(HeaderName::from_static("x-oss-server-time"), "1");
+        reply.set(http::header::CONNECTION, "keep-alive");
+    }
+
+    /// 24 upper-case hex digits, like the service's.
+    fn next_id(&self) -> String {
+        let count = self.requests.fetch_add(1, Ordering::Relaxed);
+        let seconds = self.clock.now().as_second().to_be_bytes();
+        let mixed = count.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+        format!("{}{}", upper_hex(&seconds[4..]), upper_hex(&mixed))
+    }
+}
+
+async fn collect(body: Incoming) -> io::Result<Bytes> {
+    Ok(body.collect().await.map_err(io::Error::other)?.to_bytes())
+}
+
+fn not_allowed(call: &Call) -> Refusal {
+    let message = "The specified method is not allowed against this resource.";
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+        .child("Method", call.method.as_str())
+}
+
+/// Sub-resources of objects that would be taken for the object itself.
+const UNKNOWN: [&str; 10] = [
+    "acl",
+    "tagging",
+    "symlink",
+    "append",
+    "uploads",
+    "uploadId",
+    "partNumber",
+    "restore",
+    "x-oss-process",
+    "legalHold",
+];
