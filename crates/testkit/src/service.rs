@@ -1,5 +1,6 @@
 //! One request, from head to reply.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,13 +72,13 @@ impl Service {
             *response.headers_mut() = reply.headers;
             return Ok(response);
         }
-        let mut call = match Call::read(&head, &self.names, |name| self.store.has_bucket(name)) {
+        let call = match Call::read(&head, &self.names, |name| self.store.has_bucket(name)) {
             Ok(call) => call,
             Err(refusal) => return Ok(self.refuse_unread(&wire, connection, &head, &refusal)),
         };
         let record = self.log.begin(connection, &call);
         let faults = self.script.take(&call);
-        self.interfere(&mut call, &faults).await?;
+        self.interfere(&call, &faults).await?;
         let mut reply = self.reply(&call, &record, &faults, body).await?;
         faults.iter().for_each(|fault| reply.distort(fault));
         record.set_status(reply.status.as_u16());
@@ -86,15 +87,12 @@ impl Service {
     }
 
     /// Does what faults do before the request is looked at.
-    async fn interfere(&self, call: &mut Call, faults: &[Fault]) -> io::Result<()> {
+    async fn interfere(&self, call: &Call, faults: &[Fault]) -> io::Result<()> {
         for fault in faults {
             match fault {
                 Fault::Latency(delay) => tokio::time::sleep(*delay).await,
                 Fault::DropBeforeHead => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Fault::StallBeforeHead => std::future::pending().await,
-                Fault::IgnoreRange => {
-                    call.headers.remove(http::header::RANGE);
-                }
                 Fault::ReplaceObjectNow(content) => {
                     if let (Some(bucket), Some(key)) = (&call.bucket, &call.key) {
                         self.put(bucket, key, content.clone());
@@ -133,7 +131,8 @@ impl Service {
                         Method::PUT => collect(body).await?,
                         _ => Bytes::new(),
                     };
-                    self.act(call, body)
+                    // Only now: a signature may cover the range.
+                    self.act(&without_ignored(call, faults), body)
                 }
                 Err(refusal) => Err(refusal),
             },
@@ -224,6 +223,15 @@ impl Service {
         let mixed = count.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
         format!("{}{}", upper_hex(&seconds[4..]), upper_hex(&mixed))
     }
+}
+
+/// The request as the service takes it when it overlooks a header.
+fn without_ignored<'a>(call: &'a Call, faults: &[Fault]) -> Cow<'a, Call> {
+    let mut call = Cow::Borrowed(call);
+    if faults.iter().any(|fault| matches!(fault, Fault::IgnoreRange)) {
+        call.to_mut().headers.remove(http::header::RANGE);
+    }
+    call
 }
 
 async fn collect(body: Incoming) -> io::Result<Bytes> {

@@ -330,7 +330,11 @@ impl SimulatorBuilder {
 
     fn into_service(self, address: SocketAddr) -> io::Result<Service> {
         let store = Store::new(self.versioning, self.data_dir);
-        self.buckets.iter().for_each(|name| store.create_bucket(name));
+        for name in &self.buckets {
+            store.create_bucket(name);
+            // Reads the files there are, so that no request has to wait for their sums.
+            store.list(name, "");
+        }
         let accounts = Accounts::new(self.region.clone(), self.anonymous);
         accept(&accounts, &self.id, &self.secret, self.token.as_deref())?;
         let open = |path| File::options().create(true).append(true).open(path);
@@ -387,6 +391,8 @@ async fn accept_all(listener: TcpListener, service: Arc<Service>) {
             // An error is a client that left or a fault that was asked for.
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())
+                // An idle connection stays open: it is the test that decides when one ends.
+                .header_read_timeout(None)
                 .auto_date_header(false)
                 .serve_connection(TokioIo::new(stream), answer)
                 .await;
