@@ -274,6 +274,20 @@ fn a_new_checkpoint_is_private() {
 }
 
 #[test]
+fn a_directory_reached_by_another_path_leads_to_the_same_lock() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("old")).expect("mkdir");
+    let lock = scratch.fs.lock(&Place::new(scratch.path("old/a")), Syncing::Full).expect("lock");
+    lock.checkpoint().reset(5).expect("reset");
+    fs::rename(scratch.path("old"), scratch.path("new")).expect("rename");
+    let moved = Place::new(scratch.path("new/a"));
+    assert_kind(scratch.fs.lock(&moved, Syncing::Full), FsErrorKind::Locked);
+    drop(lock);
+    let lock = scratch.fs.lock(&moved, Syncing::Full).expect("lock");
+    assert_eq!(lock.checkpoint().len().expect("len"), 5);
+}
+
+#[test]
 fn the_checkpoint_lies_in_its_own_directory_and_the_lock_beside_the_destination() {
     let scratch = Scratch::new();
     fs::create_dir(scratch.path("cp")).expect("mkdir");
@@ -282,8 +296,10 @@ fn the_checkpoint_lies_in_its_own_directory_and_the_lock_beside_the_destination(
     lock.checkpoint().reset(5).expect("reset");
     lock.checkpoint().sync_all().expect("sync");
     let [name] = &names_in(&scratch.path("cp"))[..] else { panic!("one checkpoint") };
-    assert_eq!(scratch.names(), [name.clone(), "cp".to_owned()]);
-    assert_eq!(fs::metadata(scratch.path(name)).expect("metadata").len(), 0);
+    let [beside, dir] = &scratch.names()[..] else { panic!("a lock file and a directory") };
+    assert_eq!(dir, "cp");
+    assert_ne!(beside, name, "one depends on the name alone, the other on the whole path");
+    assert_eq!(fs::metadata(scratch.path(beside)).expect("metadata").len(), 0);
     assert_eq!(fs::metadata(scratch.path("cp").join(name)).expect("metadata").len(), 5);
     // The lock is always beside the destination: it also holds off a run without the option.
     assert_kind(scratch.try_lock("a"), FsErrorKind::Locked);

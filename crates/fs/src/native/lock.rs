@@ -26,9 +26,10 @@ pub(crate) struct Terms {
 
 /// Takes the lock of `site`'s destination.
 pub(crate) fn take(site: Site, terms: Terms) -> Result<Arc<dyn DestinationLock>, FsError> {
-    let name = site.names.checkpoint();
     let mut guard = Guard::new(Arc::clone(&site.dir));
-    for dir in [Some(&site.dir), site.side_dir.as_ref()].into_iter().flatten() {
+    let beside = (&site.dir, site.names.lock());
+    let elsewhere = site.side_dir.as_ref().map(|dir| (dir, site.checkpoint_name()));
+    for (dir, name) in [Some(beside), elsewhere].into_iter().flatten() {
         match acquire(dir, &name, terms.try_lock)? {
             Acquired::Locked(locked) => guard.add(locked)?,
             Acquired::WithoutLocks => guard.note(Caveat::NoLocks),
@@ -45,7 +46,9 @@ pub(crate) fn take(site: Site, terms: Terms) -> Result<Arc<dyn DestinationLock>,
     let checkpoint: Arc<dyn CheckpointFile> =
         match NativeCheckpoint::locked(Arc::clone(&guard), terms.syncing) {
             Some(checkpoint) => Arc::new(checkpoint),
-            None => Arc::new(MemoryCheckpoint::new(site.checkpoint_dir().path().join(&name))),
+            None => Arc::new(MemoryCheckpoint::new(
+                site.checkpoint_dir().path().join(site.checkpoint_name()),
+            )),
         };
     Ok(Arc::new(NativeLock { site, terms, checkpoint, guard }))
 }
@@ -70,7 +73,7 @@ impl Guard {
     #[cfg(test)]
     pub(crate) fn holding(site: &Site, file: File) -> Arc<Self> {
         let mut guard = Self::new(Arc::clone(&site.dir));
-        let (dir, name) = (Arc::clone(&site.dir), site.names.checkpoint());
+        let (dir, name) = (Arc::clone(&site.dir), site.names.lock());
         guard.locked.push(LockedFile { dir, name, file: Arc::new(file) });
         Arc::new(guard)
     }

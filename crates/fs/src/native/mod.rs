@@ -49,7 +49,7 @@ impl NativeFileSystem {
     /// for the rest.
     pub fn find_checkpoint(&self, place: &Place) -> Result<Option<FoundCheckpoint>, FsError> {
         let site = Site::resolve(place)?;
-        let name = site.names.checkpoint();
+        let name = site.checkpoint_name();
         let dir = site.checkpoint_dir();
         let path = dir.path().join(&name);
         let Some(file) = site::open_regular(dir, &name, How::Read)? else { return Ok(None) };

@@ -7,14 +7,18 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     name: OsString,
-    hash: String,
+    /// Of the name alone: what lies beside the destination is told apart by its directory.
+    near_hash: String,
+    /// Of the whole path: a checkpoint directory serves many directories.
+    far_hash: String,
 }
 
 impl Names {
     /// Names for the destination `name` whose canonical absolute path is `canonical`.
     pub(crate) fn new(name: &OsStr, canonical: &Path) -> Self {
-        let hash = folded_fnv1a(canonical.as_os_str().as_encoded_bytes());
-        Self { name: name.to_owned(), hash: format!("{hash:08x}") }
+        let hash = |text: &OsStr| format!("{:08x}", folded_fnv1a(text.as_encoded_bytes()));
+        let (near_hash, far_hash) = (hash(name), hash(canonical.as_os_str()));
+        Self { name: name.to_owned(), near_hash, far_hash }
     }
 
     /// The destination's own final component.
@@ -22,12 +26,21 @@ impl Names {
         &self.name
     }
 
-    /// `.<stem>.<hash8>.ossget`: the checkpoint, and the lock file beside the destination.
-    ///
-    /// The hash is there at all times, not only behind a shortened stem, because one checkpoint
-    /// directory serves destinations of the same name in many directories.
-    pub(crate) fn checkpoint(&self) -> OsString {
-        let tail = format!(".{}.ossget", self.hash);
+    /// `.<stem>.<hash8>.ossget` beside the destination: the lock, and the checkpoint unless that
+    /// lies elsewhere. It depends on the name alone, so that runs that reach one directory by
+    /// two paths, or before and after it was moved, find the same lock and the same checkpoint.
+    pub(crate) fn lock(&self) -> OsString {
+        self.dotted(&self.near_hash)
+    }
+
+    /// `.<stem>.<hash8>.ossget` in a checkpoint directory, which serves destinations of the same
+    /// name in many directories: it depends on the whole path.
+    pub(crate) fn checkpoint_elsewhere(&self) -> OsString {
+        self.dotted(&self.far_hash)
+    }
+
+    fn dotted(&self, hash: &str) -> OsString {
+        let tail = format!(".{hash}.ossget");
         let stem = shortened(&self.name, NAME_MAX - 1 - tail.len());
         let mut name = OsString::from(".");
         name.push(stem);
@@ -44,7 +57,7 @@ impl Names {
             name.push(tail);
             return name;
         }
-        let tail = format!(".{}{tail}", self.hash);
+        let tail = format!(".{}{tail}", self.near_hash);
         let mut name = shortened(&self.name, NAME_MAX.saturating_sub(tail.len()));
         name.push(tail);
         name
@@ -122,7 +135,8 @@ mod tests {
         assert_eq!(folded_fnv1a(b""), 0xcbf2_9ce4 ^ 0x8422_2325);
         // FNV-1a 64 of "foobar" is 85944171f73967e8 in the reference test vectors.
         assert_eq!(folded_fnv1a(b"foobar"), 0x8594_4171 ^ 0xf739_67e8);
-        assert_eq!(names("a.bin").checkpoint(), ".a.bin.0fb7b3ba.ossget");
+        assert_eq!(names("a.bin").checkpoint_elsewhere(), ".a.bin.0fb7b3ba.ossget");
+        assert_eq!(names("foobar").lock(), ".foobar.72ad2699.ossget");
     }
 
     #[test]
@@ -133,16 +147,17 @@ mod tests {
     #[test]
     fn destinations_with_one_shortened_stem_get_different_names() {
         let (one, two) = (names(&format!("{}1", "x".repeat(254))), names(&"x".repeat(255)));
-        assert_ne!(one.checkpoint(), two.checkpoint());
+        assert_ne!(one.lock(), two.lock());
         assert_ne!(one.partial(SUFFIX), two.partial(SUFFIX));
         assert!(!two.is_partial(&one.partial(SUFFIX)));
     }
 
     #[test]
-    fn one_name_in_two_directories_gets_two_checkpoint_names() {
+    fn one_name_in_two_directories_has_one_lock_name_but_two_checkpoints_elsewhere() {
         let one = Names::new(OsStr::new("a"), Path::new("/x/a"));
         let two = Names::new(OsStr::new("a"), Path::new("/y/a"));
-        assert_ne!(one.checkpoint(), two.checkpoint());
+        assert_eq!(one.lock(), two.lock());
+        assert_ne!(one.checkpoint_elsewhere(), two.checkpoint_elsewhere());
     }
 
     #[test]
@@ -174,7 +189,7 @@ mod tests {
         use std::os::unix::ffi::OsStrExt as _;
         let name = OsStr::from_bytes(&[0x80; 255]);
         let names = Names::new(name, Path::new("/x"));
-        assert_eq!(names.checkpoint().len(), 255 - 3);
+        assert_eq!(names.lock().len(), 255 - 3);
         assert!(names.is_partial(&names.partial(SUFFIX)));
     }
 
@@ -183,7 +198,7 @@ mod tests {
         fn every_name_fits_and_is_recognised(name in "[^/\0]{1,255}", suffix in "[a-z2-7]{16}") {
             let name = bytes_to_name(shortened(OsStr::new(&name), 255).as_encoded_bytes());
             let names = Names::new(&name, &Path::new("/d").join(&name));
-            let (checkpoint, partial) = (names.checkpoint(), names.partial(&suffix));
+            let (checkpoint, partial) = (names.lock(), names.partial(&suffix));
             prop_assert!(checkpoint.len() <= 255 && partial.len() <= 255);
             prop_assert!(checkpoint.to_str().is_some() && partial.to_str().is_some());
             prop_assert!(names.is_partial(&partial));

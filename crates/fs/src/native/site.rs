@@ -46,6 +46,14 @@ impl Site {
         self.side_dir.as_ref().unwrap_or(&self.dir)
     }
 
+    /// The name of the checkpoint in [`Site::checkpoint_dir`].
+    pub(crate) fn checkpoint_name(&self) -> OsString {
+        match self.side_dir {
+            Some(_) => self.names.checkpoint_elsewhere(),
+            None => self.names.lock(),
+        }
+    }
+
     /// The destination's canonical path.
     pub(crate) fn destination(&self) -> PathBuf {
         self.dir.path().join(self.names.destination())

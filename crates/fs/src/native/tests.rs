@@ -40,7 +40,7 @@ fn exchanged_before_locking(file: &File) -> Result<(), TryLockError> {
 
 fn lock_name(dir: &Path) -> PathBuf {
     let site = Site::resolve(&Place::new(dir.join("a"))).expect("resolve");
-    dir.join(site.names.checkpoint())
+    dir.join(site.names.lock())
 }
 
 #[test]

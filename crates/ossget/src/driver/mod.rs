@@ -54,7 +54,7 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
     let session = Session::new(session_config(&options), left.checkpoint.clone());
     let (reporter, reports) = Reporter::new();
     let mut teller = Teller::new(observer, handle.clone());
-    if let Some(message) = left.warning.take() {
+    for message in left.warning.take().into_iter().chain(storage.caveats()) {
         teller.warn(message);
     }
     let driver = Driver {

@@ -10,7 +10,7 @@ use ossget_core::{
     Wanted, admit, file_len,
 };
 use ossget_fs::{
-    CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, PartialFile, Place,
+    Caveat, CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, PartialFile, Place,
     PublishMode, Syncing,
 };
 use sha2::{Digest as _, Sha256};
@@ -94,8 +94,7 @@ impl Storage {
             Durability::Process | Durability::None => Syncing::Skip,
         };
         let lock = file_system.lock(&place, syncing).map_err(Error::storage)?;
-        let canonical = lock.canonical_destination();
-        let destination_hash = Sha256::digest(canonical.as_os_str().as_encoded_bytes()).into();
+        let destination_hash = destination_hash(lock.as_ref(), options);
         let recording = match (options.durability, options.resume) {
             (Durability::None, _) | (_, Resume::Off) => Records::None,
             _ => Records::Kept,
@@ -114,6 +113,25 @@ impl Storage {
         };
         storage.refuse_existing()?;
         Ok(storage)
+    }
+
+    /// What the file system cannot do, in words.
+    pub(super) fn caveats(&self) -> Vec<String> {
+        let words = |caveat| match caveat {
+            Caveat::NoLocks => {
+                "the file system has no locks: this run cannot be resumed, and two runs at once \
+                 are not kept apart"
+            }
+            Caveat::NoPermissions => {
+                "the file system keeps no permissions: others may be able to change the \
+                 unfinished file"
+            }
+            Caveat::NoDirectorySync => {
+                "the file system cannot sync a directory: the new name may be lost in a power cut"
+            }
+            _ => "the file system lacks something that a download needs to be safe",
+        };
+        self.lock.caveats().into_iter().map(|caveat| words(caveat).to_owned()).collect()
     }
 
     fn refuse_existing(&self) -> Result<(), Error> {
@@ -195,14 +213,22 @@ impl Storage {
         }
     }
 
-    fn reopen(&self, header: &Header, plan: &PartPlan) -> Result<Preparation, FsError> {
-        let name = OsString::from(&header.partial_name);
-        let Some(opened) = self.lock.open_partial(&name)? else { return Ok(Preparation::Absent) };
+    fn read_bind(&self, header: &Header) -> Result<Option<Bind>, FsError> {
         let mut page = vec![0; HEADER_LEN];
         let read = self.lock.checkpoint().read_at(&mut page, HEADER_LEN as u64)?;
         page.truncate(read);
-        let bind = Bind::decode(&page).ok().filter(|bind| bind.is_of(header));
-        let Some(bind) = bind else { return Ok(Preparation::Absent) };
+        Ok(Bind::decode(&page).ok().filter(|bind| bind.is_of(header)))
+    }
+
+    fn reopen(&self, header: &Header, plan: &PartPlan) -> Result<Preparation, FsError> {
+        let name = OsString::from(&header.partial_name);
+        let Some(bind) = self.read_bind(header)? else { return Ok(Preparation::Absent) };
+        if self.lock.destination()?.is_some_and(|there| there.id.inode == bind.inode) {
+            // Published, but the run ended before it could remove the partial file's own name.
+            self.lock.remove_partial(&name)?;
+            return Ok(Preparation::Absent);
+        }
+        let Some(opened) = self.lock.open_partial(&name)? else { return Ok(Preparation::Absent) };
         let size = plan.extent().len();
         let same = bind.inode == opened.id.inode && bind.birth == opened.id.birth;
         let trust = if same && opened.len == size { Trust::AsBound } else { Trust::Foreign };
@@ -393,6 +419,18 @@ impl Storage {
         self.remove_left_partial(left)?;
         self.lock.remove_checkpoint()
     }
+}
+
+/// What tells a checkpoint's destination from others that could use the same file: beside the
+/// destination its name, so that a moved directory can be gone on with; in a checkpoint
+/// directory its whole path.
+fn destination_hash(lock: &dyn DestinationLock, options: &Options) -> [u8; 32] {
+    let path = lock.canonical_destination();
+    let text = match options.checkpoint_dir {
+        Some(_) => path.as_os_str(),
+        None => lock.file_name(),
+    };
+    Sha256::digest(text.as_encoded_bytes()).into()
 }
 
 fn read_slot(checkpoint: &dyn CheckpointFile, codec: &SlotCodec, part: PartIndex) -> Option<u64> {
