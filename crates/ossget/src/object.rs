@@ -1,0 +1,270 @@
+//! The name of an object.
+
+use crate::error::printable;
+use crate::{Error, ErrorKind};
+use std::fmt;
+
+/// The name of an object: a bucket, a key, and a version id where a certain version is meant.
+///
+/// Names are checked when made, so that whatever is built of them is what was meant.
+///
+/// ```
+/// use ossget::Object;
+///
+/// let object = Object::new("examplebucket", "exampledir/exampleobject.txt")?;
+/// assert_eq!(object.to_string(), "oss://examplebucket/exampledir/exampleobject.txt");
+/// assert_eq!(object, Object::parse("oss://examplebucket/exampledir/exampleobject.txt")?);
+/// # Ok::<(), ossget::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Object {
+    bucket: String,
+    key: String,
+    version: Option<String>,
+}
+
+impl Object {
+    /// The object `key` in `bucket`.
+    ///
+    /// The key is literal: nothing in it is decoded or normalised, so `a/../b`, `%41` and `a//b`
+    /// stand for themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] unless the bucket has 3 to 63 characters of `a-z`, `0-9`, `-` and
+    /// `_`, the last two not at the ends, and the key has 1 to 1023 bytes and does not begin with
+    /// `/` or `\`. Sources: the OSS documentation ("Bucket naming conventions", "Object naming
+    /// conventions"); `_` is found in old buckets and allowed by the Java SDK.
+    pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Result<Self, Error> {
+        let (bucket, key) = (bucket.into(), key.into());
+        if !is_bucket(&bucket) {
+            return Err(refused("bucket name", &bucket, BUCKET_BOUND));
+        }
+        if !(1..=MAX_KEY).contains(&key.len()) {
+            let length = format_args!("{} bytes long", key.len());
+            return Err(Error::config("key", length, "1 to 1023 bytes long"));
+        }
+        if key.starts_with(['/', '\\']) {
+            return Err(refused("key", &key, "without a slash or backslash at its beginning"));
+        }
+        Ok(Self { bucket, key, version: None })
+    }
+
+    /// Means this version of the object, not the latest one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the id is empty, longer than 1024 bytes, or holds anything but
+    /// visible ASCII other than `?` `&` `#` `/`. The service's ids are of letters, digits and a
+    /// few of `-._*` (`null` for an object from before versioning).
+    pub fn version_id(mut self, id: impl Into<String>) -> Result<Self, Error> {
+        let id = id.into();
+        if !is_version_id(&id) {
+            return Err(refused("version id", &id, "1 to 1024 letters, digits and signs"));
+        }
+        self.version = Some(id);
+        Ok(self)
+    }
+
+    /// Reads `oss://bucket/key` or `oss://bucket/key?versionId=ID`.
+    ///
+    /// The key is literal, see [`Object::new`]; only a trailing `?versionId=ID` is special.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the text is not of that form, or for a name that [`Object::new`]
+    /// or [`Object::version_id`] refuses.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let Some((name, id)) = text.rsplit_once(VERSION_ID) else {
+            return Self::parse_literal(text);
+        };
+        Self::parse_literal(name)?.version_id(id).map_err(|error| {
+            error.with_hint("if the key really ends like this, give it as a literal key")
+        })
+    }
+
+    /// Reads `oss://bucket/key` where the key may end in `?versionId=…` itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the text is not of that form, or for a name that [`Object::new`]
+    /// refuses.
+    pub fn parse_literal(text: &str) -> Result<Self, Error> {
+        let scheme = text.get(..SCHEME.len()).filter(|it| it.eq_ignore_ascii_case(SCHEME));
+        let name = scheme.and_then(|_| text.get(SCHEME.len()..));
+        match name.and_then(|name| name.split_once('/')) {
+            Some((bucket, key)) => Self::new(bucket, key),
+            // Not shown: it may be a presigned URL.
+            None => {
+                Err(Error::new(ErrorKind::Config, "the source is not of the form oss://bucket/key"))
+            }
+        }
+    }
+
+    /// The bucket.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The key, not encoded.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The version id, where a certain version is meant.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+}
+
+impl fmt::Display for Object {
+    /// `oss://bucket/key`, control characters escaped; the version id is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SCHEME}{}/{}", self.bucket, printable(&self.key, MAX_KEY))
+    }
+}
+
+fn is_bucket(name: &str) -> bool {
+    let is_inner = |byte: u8| is_edge(byte) || byte == b'-' || byte == b'_';
+    let edges = [name.bytes().next(), name.bytes().next_back()];
+    (3..=MAX_BUCKET).contains(&name.len())
+        && name.bytes().all(is_inner)
+        && edges.into_iter().flatten().all(is_edge)
+}
+
+const fn is_edge(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+fn is_version_id(id: &str) -> bool {
+    (1..=MAX_VERSION_ID).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_graphic() && !b"?&#/".contains(&byte))
+}
+
+fn refused(field: &str, value: &str, bound: &str) -> Error {
+    Error::config(field, format_args!("`{}`", printable(value, SHOWN)), bound)
+}
+
+/// The longest bucket name in bytes.
+pub(crate) const MAX_BUCKET: usize = 63;
+const MAX_KEY: usize = 1023;
+const MAX_VERSION_ID: usize = 1024;
+const SCHEME: &str = "oss://";
+const VERSION_ID: &str = "?versionId=";
+const BUCKET_BOUND: &str =
+    "3 to 63 characters of a-z, 0-9 and - (or _), with a letter or digit at both ends";
+/// Characters of a refused value that are shown.
+const SHOWN: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> (String, String, Option<String>) {
+        let object = Object::parse(text).unwrap();
+        (object.bucket, object.key, object.version)
+    }
+
+    #[test]
+    fn buckets_follow_the_documented_grammar() {
+        let longest = "a".repeat(63);
+        for bucket in ["abc", "a-b", "0a9", "a--b", "a_b", "xn--abc", longest.as_str()] {
+            assert!(Object::new(bucket, "k").is_ok(), "{bucket}");
+        }
+        let too_long = "a".repeat(64);
+        for bucket in [
+            "",
+            "ab",
+            "Abc",
+            "-abc",
+            "abc-",
+            "_abc",
+            "abc_",
+            "a.b",
+            "a..b",
+            "a b",
+            "a/b",
+            "a\nb",
+            "127.0.0.1",
+            "a.evil.com/",
+            "bück",
+            "a@b",
+            "a:b",
+            "a%2e",
+            "a\0b",
+            too_long.as_str(),
+        ] {
+            let error = Object::new(bucket, "k").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{bucket}");
+            assert!(!error.to_string().contains(['\n', '\0']));
+        }
+    }
+
+    #[test]
+    fn keys_are_counted_in_bytes_and_otherwise_free() {
+        let longest = "é".repeat(511) + "x";
+        for key in [
+            "a", "a/../b", "./x", "..", "a//b", "dir/", "?a", "a\nb", "\u{1b}", "%41", "#", " ",
+            &longest,
+        ] {
+            assert_eq!(Object::new("abc", key).unwrap().key(), key);
+        }
+        for key in ["", "/a", "\\a", &"é".repeat(512)] {
+            assert_eq!(Object::new("abc", key).unwrap_err().kind(), ErrorKind::Config, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_source_is_literal_but_for_a_trailing_version_id() {
+        let plain = |key: &str| ("abc".to_owned(), key.to_owned(), None);
+        for key in ["k", "a%41+#b", "a?b", "a?versionid=1", "a&versionId=1", "oss://abc/k", "d/"] {
+            assert_eq!(names(&format!("oss://abc/{key}")), plain(key));
+        }
+        let version = |key: &str, id: &str| ("abc".to_owned(), key.to_owned(), Some(id.to_owned()));
+        assert_eq!(names("oss://abc/k?versionId=CAEQ-_.*1"), version("k", "CAEQ-_.*1"));
+        assert_eq!(names("OSS://abc/k?versionId=1?versionId=2"), version("k?versionId=1", "2"));
+    }
+
+    #[test]
+    fn a_literal_key_may_end_like_a_version_id() {
+        let object = Object::parse_literal("oss://abc/k?versionId=1").unwrap();
+        assert_eq!((object.key(), object.version()), ("k?versionId=1", None));
+    }
+
+    #[test]
+    fn a_doubtful_version_id_is_refused_rather_than_guessed() {
+        for id in ["", "a b", "a\r\nx: y", "a/b", "a&b=c", "é", &"a".repeat(1025)] {
+            let error = Object::parse(&format!("oss://abc/k?versionId={id}")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{id}");
+            assert!(error.hint().unwrap().contains("literal"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_source_is_refused_and_not_repeated() {
+        for text in [
+            "",
+            "abc/k",
+            "oss:/abc/k",
+            "oss://abc",
+            "https://h/k?Signature=canary",
+            "össx//a/b",
+            "🎉",
+        ] {
+            let error = Object::parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
+            assert!(!error.to_string().contains("canary"));
+        }
+        assert!(Object::parse("oss://abc/").is_err());
+        assert!(Object::parse("oss:///k").is_err());
+    }
+
+    #[test]
+    fn display_escapes_control_characters_and_leaves_the_version_out() {
+        let object = Object::new("abc", "a\nb\u{1b}[1m/é").unwrap().version_id("v1").unwrap();
+        assert_eq!(object.to_string(), "oss://abc/a\\nb\\u{1b}[1m/é");
+    }
+}

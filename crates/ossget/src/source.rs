@@ -1,0 +1,60 @@
+//! Where the bytes of an object come from.
+
+mod clock;
+mod error;
+mod oss;
+mod service_error;
+
+pub use error::{SourceError, transport_failure};
+pub use oss::{OssSource, OssSourceBuilder, Plaintext, Signing};
+pub(crate) use service_error::ServiceError;
+
+use crate::Object;
+use async_trait::async_trait;
+use ossget_core::{ByteRange, ObjectIdentity};
+use ossget_transport::Body;
+use std::fmt;
+
+/// Where the bytes of objects come from.
+///
+/// One call is one attempt: an implementation does not wait and try again, since only the download
+/// knows what else is under way. It may repeat a request at once where something needs renewing
+/// first, such as the credentials.
+///
+/// # Cancel safety
+///
+/// Dropping a future or a [`RangeBody`] gives the request up; nothing is left behind.
+#[async_trait]
+pub trait Source: fmt::Debug + Send + Sync + 'static {
+    /// Learns what the object is now, without its bytes.
+    ///
+    /// # Errors
+    ///
+    /// A [`SourceError`], whose [`failure`](SourceError::failure) decides whether it is worth
+    /// trying again.
+    async fn probe(&self, object: &Object) -> Result<ObjectIdentity, SourceError>;
+
+    /// Asks for a range of the object that was probed as `pinned`, and of no other content.
+    ///
+    /// `range` holds at least one byte: an empty object has no range to ask for.
+    ///
+    /// # Errors
+    ///
+    /// A [`SourceError`]; with [`Failure::Changed`](ossget_core::Failure::Changed) if the object
+    /// is no longer the pinned one.
+    async fn get_range(
+        &self,
+        object: &Object,
+        range: ByteRange,
+        pinned: &ObjectIdentity,
+    ) -> Result<RangeBody, SourceError>;
+}
+
+/// The bytes of a range, to be read.
+#[derive(Debug)]
+pub struct RangeBody {
+    /// Which bytes the body holds: the range asked for or a beginning of it.
+    pub granted: ByteRange,
+    /// The bytes, no more and no fewer than granted if the server keeps its word.
+    pub body: Body,
+}

@@ -1,0 +1,154 @@
+//! What the service's answers mean.
+
+use super::Stamp;
+use crate::ErrorKind;
+use crate::source::{ServiceError, SourceError};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED,
+    LOCATION, RETRY_AFTER,
+};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use jiff::fmt::rfc2822::DateTimeParser;
+use ossget_core::{Failure, ObjectIdentity, Rejection, ResponseHead, parse_crc64, retry_after};
+use ossget_transport::{Body, Response};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::timeout;
+
+/// A request that the service refused.
+pub(super) struct Refusal {
+    pub(super) error: SourceError,
+    /// The service's time, by the explanation or else by the `Date` header.
+    pub(super) server_time: Option<SystemTime>,
+    pub(super) stamp: Stamp,
+}
+
+impl Refusal {
+    /// Reads a response that is no success. Never fails, and takes bounded time and memory.
+    pub(super) async fn read(response: Response, stamp: Stamp) -> Self {
+        let Parts { status, headers, .. } = response.head;
+        let body =
+            if status.is_redirection() { Vec::new() } else { explanation(response.body).await };
+        let mut service = ServiceError::read(status, &headers, &body);
+        for secret in [&stamp.token, &stamp.authorization].into_iter().flatten() {
+            if let Ok(secret) = secret.to_str() {
+                service.redact(secret);
+            }
+        }
+        let server_time = service.server_time().or_else(|| date(&headers));
+        let error = match status {
+            StatusCode::NOT_MODIFIED => unexpected(status),
+            _ if status.is_redirection() => redirected(&headers, service),
+            _ => SourceError::of_service(service, wait(&headers)),
+        };
+        Self { error, server_time, stamp }
+    }
+}
+
+/// The object as a HEAD describes it.
+pub(super) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceError> {
+    let length = content_length(headers)?
+        .ok_or_else(|| SourceError::protocol("the server does not tell the object's length"))?;
+    let mut identity = ObjectIdentity::new(length);
+    identity.etag = text(headers, &ETAG);
+    identity.last_modified = text(headers, &LAST_MODIFIED);
+    identity.version_id = text(headers, &VERSION_ID);
+    identity.crc64 = headers.get(CRC64).map(HeaderValue::as_bytes).and_then(parse_crc64);
+    identity.object_type = text(headers, &OBJECT_TYPE);
+    Ok(identity)
+}
+
+/// What the verdict on a ranged GET depends on.
+pub(super) fn response_head(head: &Parts) -> Result<ResponseHead<'_>, SourceError> {
+    let bytes = |name: HeaderName| head.headers.get(name).map(HeaderValue::as_bytes);
+    Ok(ResponseHead::new(head.status.as_u16())
+        .content_range(bytes(CONTENT_RANGE))
+        .content_length(content_length(&head.headers)?)
+        .etag(bytes(ETAG))
+        .content_encoding(bytes(CONTENT_ENCODING))
+        .content_type(bytes(CONTENT_TYPE))
+        .crc64(bytes(CRC64)))
+}
+
+/// A success that must not be used.
+pub(super) fn rejected(rejection: Rejection) -> SourceError {
+    let error = SourceError::new(rejection.failure(), rejection.to_string());
+    match rejection {
+        Rejection::RangeIgnored => error.with_kind(ErrorKind::RangeIgnored),
+        Rejection::UnexpectedStatus(_) => error.with_kind(ErrorKind::Protocol),
+        _ => error,
+    }
+}
+
+/// A status that is no answer to what was asked.
+pub(super) fn unexpected(status: StatusCode) -> SourceError {
+    rejected(Rejection::UnexpectedStatus(status.as_u16()))
+}
+
+/// A redirect, of which only the host is told: the rest may hold a signature.
+fn redirected(headers: &HeaderMap, service: ServiceError) -> SourceError {
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let uri = location.and_then(|location| location.parse::<Uri>().ok());
+    let message = match uri.as_ref().and_then(Uri::host) {
+        Some(host) => format!("the server redirects to {host}"),
+        None => "the server redirects".to_owned(),
+    };
+    SourceError::new(Failure::Fatal, message).with_kind(ErrorKind::Redirected).with_service(service)
+}
+
+/// The body of an error response, as far as it comes in time and is not too long.
+async fn explanation(mut body: Body) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let reading = async {
+        while let Ok(Some(chunk)) = body.chunk().await {
+            let room = MAX_EXPLANATION - bytes.len();
+            bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if bytes.len() == MAX_EXPLANATION {
+                break;
+            }
+        }
+    };
+    // What came in time may be enough.
+    drop(timeout(EXPLANATION_TIME, reading).await);
+    bytes
+}
+
+/// How long the server asks to wait.
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    retry_after(headers.get(RETRY_AFTER)?.as_bytes(), now.as_secs())
+}
+
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    let time = DateTimeParser::new().parse_timestamp(headers.get(DATE)?.as_bytes()).ok()?;
+    Some(time.into())
+}
+
+/// `Content-Length`, where there is one; all of them, where there are several (RFC 9110, 8.6).
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, SourceError> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(|value| {
+        let digits = value.to_str().ok().filter(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
+        digits.and_then(|digits| digits.parse::<u64>().ok())
+    });
+    let Some(first) = lengths.next() else {
+        return Ok(None);
+    };
+    if first.is_none() || lengths.any(|other| other != first) {
+        return Err(SourceError::protocol("the server gives a length that is no number"));
+    }
+    Ok(first)
+}
+
+/// The value of a header; one that is empty or not of visible characters is as good as none.
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+const CRC64: HeaderName = HeaderName::from_static("x-oss-hash-crc64ecma");
+const OBJECT_TYPE: HeaderName = HeaderName::from_static("x-oss-object-type");
+const VERSION_ID: HeaderName = HeaderName::from_static("x-oss-version-id");
+
+/// Bytes of an error response that are read; real ones have about 1 KiB.
+const MAX_EXPLANATION: usize = 64 * 1024;
+const EXPLANATION_TIME: Duration = Duration::from_secs(10);
