@@ -132,6 +132,9 @@ impl Header {
             return Err(CheckpointError::Corrupt);
         }
         let creator = reader.string()?;
+        if creator.len() > CREATOR_MAX {
+            return Err(CheckpointError::Inconsistent);
+        }
         Self::decode_fields(page, session, creator).ok_or(CheckpointError::Inconsistent)
     }
 
@@ -167,14 +170,15 @@ impl Header {
         let kind = SourceKind::from_code(kind)?;
         let mut strings = PageReader::new(page);
         strings.bytes(STRINGS_OFFSET).ok()?;
-        let mut string = || strings.string().ok();
-        let locator = Locator { kind, container: string()?, key: string()? };
-        let partial_name = string()?;
-        let mut optional = |flag| string().map(|text| (flags & flag != 0).then_some(text));
-        identity.etag = optional(HAS_ETAG)?;
-        identity.last_modified = optional(HAS_LAST_MODIFIED)?;
-        identity.version_id = optional(HAS_VERSION_ID)?;
-        identity.object_type = optional(HAS_OBJECT_TYPE)?;
+        let mut string = |most| strings.string().ok().filter(|text: &String| text.len() <= most);
+        let locator = Locator { kind, container: string(HEADER_LEN)?, key: string(HEADER_LEN)? };
+        let partial_name = string(PARTIAL_NAME_MAX)?;
+        let mut optional =
+            |flag, most| string(most).map(|text| (flags & flag != 0).then_some(text));
+        identity.etag = optional(HAS_ETAG, ETAG_MAX)?;
+        identity.last_modified = optional(HAS_LAST_MODIFIED, HEADER_LEN)?;
+        identity.version_id = optional(HAS_VERSION_ID, HEADER_LEN)?;
+        identity.object_type = optional(HAS_OBJECT_TYPE, HEADER_LEN)?;
         identity.crc64 = (flags & HAS_CRC64 != 0).then_some(crc64);
         Some(Self { session, identity, plan, locator, partial_name, destination_hash, creator })
     }

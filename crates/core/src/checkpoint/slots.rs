@@ -85,7 +85,8 @@ impl SlotCodec {
     pub fn load(&self, first: PartIndex, bytes: &[u8], into: &mut PartSet) -> LoadSummary {
         let mut summary = LoadSummary::default();
         let (slots, _) = bytes.as_chunks::<SLOT_LEN>();
-        for (part, slot) in (first.get()..).zip(slots) {
+        // Inclusive, so that not even a plan of 2^32 parts could overflow.
+        for (part, slot) in (first.get()..=u32::MAX).zip(slots) {
             match self.decode(PartIndex::new(part), slot) {
                 Slot::Empty => {}
                 Slot::Recorded { .. } => {
@@ -114,6 +115,14 @@ mod tests {
 
     fn plan(len: u64) -> PartPlan {
         PartPlan::new(ByteRange::new(0, len).unwrap(), PartSize::MIN)
+    }
+
+    #[test]
+    fn slots_beyond_the_last_part_there_can_be_are_invalid_and_do_no_harm() {
+        let bytes = [1; 3 * SLOT_LEN];
+        let mut into = PartSet::new(10);
+        let summary = codec().load(PartIndex::new(u32::MAX - 1), &bytes, &mut into);
+        assert_eq!((summary.recorded, summary.invalid), (0, 2));
     }
 
     fn codec() -> SlotCodec {

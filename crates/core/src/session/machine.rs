@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::mem;
 
-/// The state machine of one download. See the [module](self) for its laws.
+/// The state machine of one download. See the [module](crate::session) for its laws.
 ///
 /// # Panics
 ///

@@ -1,0 +1,6 @@
+//! What a session decides, one behaviour a test.
+
+mod deciding;
+mod fetching;
+mod play;
+mod soup;
