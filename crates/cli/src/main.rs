@@ -1,2 +1,41 @@
-//! Placeholder.
-fn main() {}
+//! `ossget`: resumable, parallel, verified downloads from Alibaba Cloud OSS.
+//!
+//! A thin skin over the crate `ossget`: [`low`] is what the user typed, [`hi`] what it means,
+//! [`get`] runs it, [`output`] tells how it goes, [`exit`] says what came of it.
+
+#![forbid(unsafe_code)]
+
+mod checkpoint;
+mod duration;
+mod environment;
+mod exit;
+mod get;
+mod hi;
+mod identity;
+mod low;
+mod output;
+mod range;
+mod signals;
+mod size;
+
+use environment::Environment;
+use low::{CheckpointAction, Command, LowArgs};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let low = match LowArgs::parse_arguments(std::env::args_os()) {
+        Ok(low) => low,
+        Err(error) => {
+            // Nobody is left to tell when this fails.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE));
+        }
+    };
+    let environment = Environment::of_process();
+    ExitCode::from(match low.command {
+        Command::Get(low) => get::run(&low, &environment),
+        Command::Checkpoint { action: CheckpointAction::Show(low) } => {
+            checkpoint::show(&low, &environment)
+        }
+    })
+}

@@ -1,0 +1,169 @@
+//! Which credentials sign the requests.
+
+use crate::environment::Environment;
+use crate::low::IdentityArgs;
+use ossget::{
+    Anonymous, Credentials, CredentialsProvider, EnvironmentCredentials, Error, ErrorKind,
+    StaticCredentials,
+};
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The credentials that flags and environment name. Flags win, each over its own variable; the
+/// security token comes from where the secret comes from, unless it has a file of its own: one
+/// that belongs to another pair would only be denied.
+///
+/// # Errors
+///
+/// [`ErrorKind::Credentials`] for half a pair, or what cannot be used; [`ErrorKind::Config`] for a
+/// file that cannot be read.
+pub(crate) fn credentials(
+    low: &IdentityArgs,
+    environment: &Environment,
+) -> Result<Arc<dyn CredentialsProvider>, Error> {
+    if low.anonymous {
+        return Ok(Arc::new(Anonymous));
+    }
+    let (secret_file, token_file) = (&low.access_key_secret_file, &low.sts_token_file);
+    if low.access_key_id.is_none() && secret_file.is_none() && token_file.is_none() {
+        let environment = environment.clone();
+        return Ok(Arc::new(EnvironmentCredentials::with_lookup(move |name| {
+            environment.get(name)
+        })));
+    }
+    let id = match &low.access_key_id {
+        Some(id) => id.clone(),
+        None => variable(OSS_ID, environment)?
+            .ok_or_else(|| missing("access key id", "-i/--access-key-id", OSS_ID))?,
+    };
+    let secret = match secret_file {
+        Some(path) => secret_in(path)?,
+        None => variable(OSS_SECRET, environment)?
+            .ok_or_else(|| missing("access key secret", "--access-key-secret-file", OSS_SECRET))?,
+    };
+    let token = match (token_file, secret_file) {
+        (Some(path), _) => secret_in(path)?,
+        (None, Some(_)) => String::new(),
+        (None, None) => variable(OSS_TOKEN, environment)?.unwrap_or_default(),
+    };
+    let credentials = Credentials::new(id, secret)
+        .and_then(|pair| pair.security_token(token))
+        .map_err(|error| {
+            Error::new(ErrorKind::Credentials, "the given credentials cannot be used")
+                .with_source(error)
+        })?;
+    Ok(Arc::new(StaticCredentials::new(credentials)))
+}
+
+/// The secret in a file, without the line break that editors put at its end.
+fn secret_in(path: &Path) -> Result<String, Error> {
+    let mut secret = fs::read_to_string(path).map_err(|error| {
+        let what = format!("cannot read {}", path.display());
+        Error::new(ErrorKind::Config, what).with_source(error)
+    })?;
+    secret.truncate(secret.trim_end().len());
+    if secret.is_empty() {
+        let what = format!("{} is empty", path.display());
+        return Err(Error::new(ErrorKind::Credentials, what));
+    }
+    Ok(secret)
+}
+
+fn variable(name: &str, environment: &Environment) -> Result<Option<String>, Error> {
+    environment.get(name).map(OsString::into_string).transpose().map_err(|_| {
+        let what = format!("the environment variable {name} is not UTF-8");
+        Error::new(ErrorKind::Credentials, what)
+    })
+}
+
+fn missing(what: &str, flag: &str, variable: &str) -> Error {
+    Error::new(ErrorKind::Credentials, format!("there is no {what}"))
+        .with_hint(format!("give {flag} or set {variable}"))
+}
+
+const OSS_ID: &str = "OSS_ACCESS_KEY_ID";
+const OSS_SECRET: &str = "OSS_ACCESS_KEY_SECRET";
+const OSS_TOKEN: &str = "OSS_SESSION_TOKEN";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::low::{Command, LowArgs};
+
+    const PAIR: &[(&str, &str)] = &[
+        ("OSS_ACCESS_KEY_ID", "env-id"),
+        ("OSS_ACCESS_KEY_SECRET", "canary-env"),
+        ("OSS_SESSION_TOKEN", "canary-token"),
+    ];
+
+    type Variables = &'static [(&'static str, &'static str)];
+
+    async fn given(flags: &[&str], variables: Variables) -> Result<Option<Credentials>, ErrorKind> {
+        let fixed = ["ossget", "get", "oss://bkt/k", "f"];
+        let arguments = fixed.iter().chain(flags).map(OsString::from);
+        let Command::Get(low) = LowArgs::parse_arguments(arguments).unwrap().command else {
+            panic!("not `get`");
+        };
+        let provider = credentials(&low.identity, &Environment::of(variables));
+        match provider {
+            Ok(provider) => provider.credentials().await.map_err(|error| error.kind()),
+            Err(error) => {
+                assert!(!format!("{error} {error:?}").contains("canary"));
+                Err(error.kind())
+            }
+        }
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[tokio::test]
+    async fn the_environment_serves_where_no_flag_is_given() {
+        let found = given(&[], PAIR).await.unwrap().unwrap();
+        assert_eq!(found.access_key_id(), "env-id");
+        assert!(found.token().is_some());
+        assert_eq!(given(&[], &[]).await.unwrap_err(), ErrorKind::Credentials);
+        assert!(given(&["--anonymous"], PAIR).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_token_comes_from_where_the_secret_comes_from() {
+        let (secret, token) = (file("canary-file\n"), file("token-file\r\n"));
+        let (secret, token) = (secret.path().to_str().unwrap(), token.path().to_str().unwrap());
+        let flags = ["-i", "flag-id", "--access-key-secret-file", secret];
+        let found = given(&flags, PAIR).await.unwrap().unwrap();
+        assert_eq!(found.access_key_id(), "flag-id");
+        assert!(found.token().is_none());
+        let with_token = [&flags[..], &["--sts-token-file", token]].concat();
+        assert!(given(&with_token, PAIR).await.unwrap().unwrap().token().is_some());
+        let found = given(&["-i", "flag-id"], PAIR).await.unwrap().unwrap();
+        assert_eq!(found.access_key_id(), "flag-id");
+        assert!(found.token().is_some());
+        let found = given(&["--sts-token-file", token], &PAIR[..2]).await.unwrap().unwrap();
+        assert!(found.access_key_id() == "env-id" && found.token().is_some());
+    }
+
+    #[tokio::test]
+    async fn half_a_pair_is_no_pair() {
+        assert_eq!(given(&["-i", "ak"], &[]).await.unwrap_err(), ErrorKind::Credentials);
+        let secret = file("canary-file");
+        let flags = ["--access-key-secret-file", secret.path().to_str().unwrap()];
+        assert_eq!(given(&flags, &[]).await.unwrap_err(), ErrorKind::Credentials);
+    }
+
+    #[tokio::test]
+    async fn a_file_without_a_secret_is_refused() {
+        let missing = ["-i", "ak", "--access-key-secret-file", "/no/such/file"];
+        assert_eq!(given(&missing, &[]).await.unwrap_err(), ErrorKind::Config);
+        for text in ["", "\n", "two\ncanary"] {
+            let secret = file(text);
+            let flags = ["-i", "ak", "--access-key-secret-file", secret.path().to_str().unwrap()];
+            assert_eq!(given(&flags, &[]).await.unwrap_err(), ErrorKind::Credentials, "{text:?}");
+        }
+    }
+}

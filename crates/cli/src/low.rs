@@ -1,0 +1,366 @@
+//! What the user typed: the grammar of the command line, and nothing else. No file, no
+//! environment variable and no terminal is looked at here; [`HiArgs`](crate::hi::HiArgs) does.
+
+use crate::{duration, range, size};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ossget::{ExtentRequest, PartSize};
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Resumable, parallel, verified downloads from Alibaba Cloud OSS.
+///
+/// Run an interrupted command again and it goes on where it stopped.
+#[derive(Debug, Parser)]
+#[command(name = "ossget", version, arg_required_else_help = true)]
+#[command(after_help = "`ossget oss://bucket/key ./file` is short for `ossget get`.")]
+pub(crate) struct LowArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Download an object.
+    #[command(visible_alias = "cp")]
+    Get(Box<GetArgs>),
+    /// Look at what unfinished downloads have left.
+    Checkpoint {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: CheckpointAction,
+    },
+}
+
+/// What to do with a checkpoint.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckpointAction {
+    /// Show how far an unfinished download is.
+    Show(ShowArgs),
+}
+
+/// `ossget checkpoint show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The file that is being downloaded, or its checkpoint.
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Where the checkpoint lies [default: beside the file].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint_dir: Option<PathBuf>,
+    /// Write one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ossget get`.
+#[derive(Debug, Args)]
+#[command(args_override_self = true, override_usage = "ossget get [OPTIONS] <SRC> <DEST>")]
+pub(crate) struct GetArgs {
+    /// `oss://bucket/key`, the key as it is, with `?versionId=ID` behind it for a certain version.
+    #[arg(value_name = "SRC")]
+    pub(crate) source: OsString,
+    /// A file, or a directory, existing or ending in `/` and then made, which receives the last
+    /// component of the key.
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: OsString,
+    // Taken in, so that too many sources are counted and not printed by the parser: they may hold
+    // signatures.
+    #[arg(hide = true)]
+    pub(crate) more: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+    #[command(flatten)]
+    pub(crate) transfer: TransferArgs,
+    #[command(flatten)]
+    pub(crate) safety: SafetyArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Who asks, and where.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Endpoint and identity")]
+pub(crate) struct IdentityArgs {
+    /// The endpoint, such as https://oss-cn-hangzhou.aliyuncs.com [env: OSS_ENDPOINT].
+    #[arg(short = 'e', long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// The region to sign for [env: OSS_REGION] [default: as the endpoint names it].
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// The access key id [env: OSS_ACCESS_KEY_ID, then ALIBABA_CLOUD_ACCESS_KEY_ID].
+    #[arg(short = 'i', long, value_name = "ID")]
+    pub(crate) access_key_id: Option<String>,
+    /// A file with the access key secret [env: OSS_ACCESS_KEY_SECRET, then
+    /// ALIBABA_CLOUD_ACCESS_KEY_SECRET].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_key_secret_file: Option<PathBuf>,
+    /// A file with the security token [env: OSS_SESSION_TOKEN, then ALIBABA_CLOUD_SECURITY_TOKEN].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sts_token_file: Option<PathBuf>,
+    /// Sign nothing, as for a public bucket.
+    #[arg(long, conflicts_with_all = ["access_key_id", "access_key_secret_file", "sts_token_file"])]
+    pub(crate) anonymous: bool,
+    /// The version of the signature [default: v4].
+    #[arg(long, value_name = "VERSION", value_enum)]
+    pub(crate) sign_version: Option<SignVersion>,
+    /// Where the bucket's name goes [default: virtual; path for an IP address and localhost].
+    #[arg(long, value_name = "STYLE", value_enum)]
+    pub(crate) addressing_style: Option<AddressingStyle>,
+    /// Certificates (PEM) to trust besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_cert: Option<PathBuf>,
+    /// Allow credentials over http:// to other hosts than this one.
+    #[arg(long)]
+    pub(crate) allow_plaintext: bool,
+    /// Recognised in order to be refused.
+    #[arg(short = 'k', long, hide = true, num_args = 0..=1, default_missing_value = "",
+          allow_hyphen_values = true, value_parser = withheld)]
+    pub(crate) access_key_secret: Option<Withheld>,
+    /// Recognised in order to be refused.
+    #[arg(short = 't', long, hide = true, num_args = 0..=1, default_missing_value = "",
+          allow_hyphen_values = true, value_parser = withheld)]
+    pub(crate) sts_token: Option<Withheld>,
+}
+
+/// What is fetched, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Transfer")]
+pub(crate) struct TransferArgs {
+    /// Bytes per part, 100KiB to 5GiB, or auto: 8MiB, and more for an object of more than 100,000
+    /// parts.
+    #[arg(long, value_name = "SIZE|auto", value_parser = part_size)]
+    pub(crate) part_size: Option<PartSizeChoice>,
+    /// Ranges in flight, or auto.
+    #[arg(long, value_name = "N|auto", value_parser = parallel)]
+    pub(crate) parallel: Option<ParallelChoice>,
+    /// Attempts of one range that may fail without progress while others progress [default: 10].
+    #[arg(long, value_name = "N")]
+    pub(crate) retries: Option<u32>,
+    /// How long the run may go on without any progress [default: 10m].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) retry_max_time: Option<Duration>,
+    /// How long connecting may take [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) connect_timeout: Option<Duration>,
+    /// How long a connection may stay silent [default: 20s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) read_timeout: Option<Duration>,
+    /// Only these bytes: START-END (both included), START- or -SUFFIX.
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = range::parse)]
+    pub(crate) range: Option<ExtentRequest>,
+    /// The version of the object.
+    #[arg(long, value_name = "ID")]
+    pub(crate) version_id: Option<String>,
+    /// The key really ends in `?versionId=…`: take all of it for the key.
+    #[arg(long)]
+    pub(crate) literal_key: bool,
+}
+
+/// What may be kept, replaced or trusted.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Resume and safety")]
+pub(crate) struct SafetyArgs {
+    /// Where the checkpoint lies [default: beside DEST].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint_dir: Option<PathBuf>,
+    /// Neither read nor write a checkpoint.
+    #[arg(long, conflicts_with_all = ["restart", "resume"])]
+    pub(crate) no_resume: bool,
+    /// Drop an old checkpoint first.
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) restart: bool,
+    /// Go on from a checkpoint if there is a usable one, or fail without one [default: auto].
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub(crate) resume: Option<ResumeMode>,
+    /// Read back and hash all that was kept, or trust it where the file looks right
+    /// [default: full].
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub(crate) resume_verify: Option<VerifyMode>,
+    /// What the download survives: a power cut, the end of the process, or nothing
+    /// [default: full].
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub(crate) durability: Option<DurabilityLevel>,
+    /// Fail where the service gives no CRC-64 to compare with.
+    #[arg(long)]
+    pub(crate) require_crc: bool,
+    /// Fail where DEST exists.
+    #[arg(long)]
+    pub(crate) no_clobber: bool,
+    /// What to do when the object changes during the download: start over once, or fail
+    /// [default: restart].
+    #[arg(long, value_name = "ACTION", value_enum)]
+    pub(crate) on_change: Option<ChangeAction>,
+    /// Where DEST is a symbolic link, write to what it leads to.
+    #[arg(long)]
+    pub(crate) follow_symlink: bool,
+}
+
+/// What is told, and where.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Show no progress.
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+    /// Show errors only.
+    #[arg(short = 'q', long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Show retries; twice: connections too.
+    #[arg(short = 'v', long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Colour in messages [default: auto; NO_COLOR in the environment turns it off].
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub(crate) color: Option<ColorChoice>,
+    /// Write JSON Lines to standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the same JSON Lines to a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// A value that was dropped as soon as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Withheld;
+
+/// `--part-size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartSizeChoice {
+    /// Chosen from the object's size.
+    Auto,
+    /// Exactly this.
+    Fixed(PartSize),
+}
+
+/// `--parallel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ParallelChoice {
+    /// Chosen by the library.
+    Auto,
+    /// Exactly so many.
+    Fixed(NonZeroU32),
+}
+
+/// `--sign-version`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignVersion {
+    /// HMAC-SHA256, bound to a region.
+    V4,
+    /// HMAC-SHA1, for old installations.
+    V1,
+}
+
+/// `--addressing-style`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AddressingStyle {
+    /// bucket.endpoint/key
+    Virtual,
+    /// endpoint/bucket/key
+    Path,
+    /// endpoint/key: the endpoint stands for one bucket
+    Cname,
+}
+
+/// `--resume`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResumeMode {
+    /// Go on if possible, else start over.
+    Auto,
+    /// Go on or fail.
+    Require,
+}
+
+/// `--resume-verify`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyMode {
+    /// Read back and hash everything that was kept.
+    Full,
+    /// Trust it where the file has the right identity and length.
+    Bounds,
+}
+
+/// `--durability`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DurabilityLevel {
+    /// Survives a power cut.
+    Full,
+    /// Survives the end of the process.
+    Process,
+    /// Survives nothing.
+    None,
+}
+
+/// `--on-change`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChangeAction {
+    /// Start over, once.
+    Restart,
+    /// Fail.
+    Fail,
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// Where standard error is a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl LowArgs {
+    /// Parses the arguments of the process, its own name first.
+    ///
+    /// # Errors
+    ///
+    /// The parser's: a usage error, or the help or version that was asked for.
+    pub(crate) fn parse_arguments(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, clap::Error> {
+        Self::try_parse_from(with_implied_get(arguments.into_iter().collect()))
+    }
+}
+
+/// Inserts `get` where the first argument is a source or one of its flags.
+fn with_implied_get(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let first = arguments.get(1).map(|first| first.to_string_lossy());
+    let implied = first.is_some_and(|first| {
+        first.contains("://") || (first.starts_with('-') && !ABOUT_ITSELF.contains(&first.as_ref()))
+    });
+    if implied {
+        arguments.insert(1, OsString::from("get"));
+    }
+    arguments
+}
+
+fn withheld(_: &str) -> Result<Withheld, Infallible> {
+    Ok(Withheld)
+}
+
+fn part_size(text: &str) -> Result<PartSizeChoice, String> {
+    if text == AUTO {
+        return Ok(PartSizeChoice::Auto);
+    }
+    let bytes = size::parse(text)?;
+    PartSize::new(bytes).map(PartSizeChoice::Fixed).map_err(|error| error.to_string())
+}
+
+fn parallel(text: &str) -> Result<ParallelChoice, String> {
+    if text == AUTO {
+        return Ok(ParallelChoice::Auto);
+    }
+    text.parse().map(ParallelChoice::Fixed).map_err(|_| "write auto, or a number from 1".to_owned())
+}
+
+const AUTO: &str = "auto";
+const ABOUT_ITSELF: [&str; 4] = ["-h", "--help", "-V", "--version"];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Signals: how the user, the terminal or the system asks the download to stop.
+
+use ossget::DownloadHandle;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+/// A request to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    /// The terminal is gone (SIGHUP).
+    Hangup,
+    /// The user pressed ^C (SIGINT).
+    Keyboard,
+    /// The system or a scheduler wants an end (SIGTERM).
+    Terminate,
+}
+
+impl Interrupt {
+    /// 128 plus the number of the signal, as shells report it.
+    pub(crate) const fn exit_code(self) -> u8 {
+        match self {
+            Self::Hangup => 129,
+            Self::Keyboard => 130,
+            Self::Terminate => 143,
+        }
+    }
+}
+
+/// Cancels the download at the first signal and notes which it was. A second ^C ends the process
+/// at once: what was recorded so far stays, as after a crash.
+pub(crate) async fn watch(
+    mut signals: Signals,
+    handle: DownloadHandle,
+    first: Arc<OnceLock<Interrupt>>,
+) {
+    loop {
+        let interrupt = signals.next().await;
+        if first.set(interrupt).is_ok() {
+            handle.cancel();
+        } else if interrupt == Interrupt::Keyboard {
+            std::process::exit(i32::from(interrupt.exit_code()));
+        }
+    }
+}
+
+#[cfg(unix)]
+pub(crate) use unix::Signals;
+
+#[cfg(unix)]
+mod unix {
+    use super::{Interrupt, io};
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    /// The signals that end a download.
+    #[derive(Debug)]
+    pub(crate) struct Signals {
+        hangup: Option<Signal>,
+        interrupt: Signal,
+        terminate: Signal,
+    }
+
+    impl Signals {
+        /// Begins to catch signals, for the rest of the process.
+        ///
+        /// SIGXFSZ is caught too, and nothing done about it: it would kill the process, while the
+        /// write that is too large then fails with an error that can be told. SIGPIPE needs
+        /// nothing, Rust's runtime ignores it.
+        ///
+        /// # Errors
+        ///
+        /// When the system refuses to register them.
+        pub(crate) fn install() -> io::Result<Self> {
+            drop(signal(SignalKind::from_raw(SIGXFSZ))?);
+            // `nohup` has it ignored. Catching it would undo what the user asked for.
+            let hangup =
+                if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+            Ok(Self {
+                hangup,
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            })
+        }
+
+        /// The next signal.
+        pub(super) async fn next(&mut self) -> Interrupt {
+            let hangup = async {
+                match &mut self.hangup {
+                    Some(signal) => signal.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.interrupt.recv() => Interrupt::Keyboard,
+                _ = self.terminate.recv() => Interrupt::Terminate,
+                _ = hangup => Interrupt::Hangup,
+            }
+        }
+    }
+
+    /// Whether whoever started this process had SIGHUP ignored. Only Linux tells without a system
+    /// call that needs unsafe code; elsewhere the signal is caught.
+    fn is_hangup_ignored() -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        ignored_signals(&status) & 1 == 1
+    }
+
+    /// The mask of ignored signals in `/proc/self/status`; bit 0 is signal 1, SIGHUP.
+    fn ignored_signals(status: &str) -> u64 {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    }
+
+    /// The same number on Linux (but for MIPS and PA-RISC), macOS and the BSDs.
+    const SIGXFSZ: i32 = 25;
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_mask_of_ignored_signals_is_read() {
+            let status = "Name:\tossget\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\n";
+            assert_eq!(ignored_signals(status), 0x1001);
+            assert_eq!(ignored_signals("Name:\tossget\n"), 0);
+            assert_eq!(ignored_signals("SigIgn:\tnonsense\n"), 0);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) use other::Signals;
+
+#[cfg(not(unix))]
+mod other {
+    use super::{Interrupt, io};
+
+    /// The signals that end a download.
+    #[derive(Debug)]
+    pub(crate) struct Signals;
+
+    impl Signals {
+        /// Nothing to do before the first wait.
+        ///
+        /// # Errors
+        ///
+        /// None here.
+        pub(crate) fn install() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        /// The next signal.
+        pub(super) async fn next(&mut self) -> Interrupt {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            Interrupt::Keyboard
+        }
+    }
+}
