@@ -135,8 +135,9 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer {
         package: "ossget-tests",
         folder: "tests",
-        // The simulator that the binaries are run against.
-        edges: &[always("ossget-testkit")],
+        // The simulator that the binaries are run against, and the published checkpoint format, to
+        // read what they leave.
+        edges: &[always("ossget-core"), always("ossget-testkit")],
         test_edges: &[],
         external: External::Any,
         unsafe_code: UnsafeCode::Program,

@@ -1,0 +1,33 @@
+//! The binaries under test, built from this tree.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The path of a binary of this workspace, built first so that it is never an old one.
+///
+/// # Panics
+///
+/// When it cannot be built.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build).join(name).with_extension(env::consts::EXE_EXTENSION)
+}
+
+/// Builds all binaries with the profile that this test was built with.
+fn build() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).args(["build", "--quiet", "-p", "ossget-cli", "-p", "ossget-testkit"]);
+    cargo.arg("--bins");
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().expect("cargo starts");
+    assert!(status.success(), "the binaries do not build");
+    let test = env::current_exe().expect("a test has a path");
+    let deps = test.parent().expect("tests lie in `deps`");
+    deps.parent().expect("`deps` lies in the profile's folder").to_owned()
+}
