@@ -15,6 +15,7 @@
 //! | `hyper` (default) | `HyperTransport`; needs one of the next two |
 //! | `ring` (default) | TLS with the cryptography of ring, preferred where both are on |
 //! | `aws-lc-rs` | TLS with the cryptography of AWS-LC |
+#![forbid(unsafe_code)]
 
 #[cfg(all(feature = "hyper", not(any(feature = "ring", feature = "aws-lc-rs"))))]
 compile_error!("the feature `hyper` needs `ring` or `aws-lc-rs` for TLS");

@@ -31,10 +31,9 @@ impl Lease {
         Self { sender, origin, idle }
     }
 
+    /// One that is about to close is released as well: whoever takes it finds out.
     fn release(self) {
-        if !self.sender.is_closed() {
-            self.idle.push(self.origin, self.sender);
-        }
+        self.idle.push(self.origin, self.sender);
     }
 }
 

@@ -46,14 +46,11 @@ impl IdleList {
         drop(expired);
     }
 
-    /// The connection to `origin` that has waited the least, if one is still open.
+    /// The connection to `origin` that has waited the least; it can have been closed since.
     pub(super) fn pop(&self, origin: &Origin) -> Option<Sender> {
-        loop {
-            let idle = self.lock().get_mut(origin)?.pop()?;
-            if !idle.sender.is_closed() && !idle.is_expired(Instant::now()) {
-                return Some(idle.sender);
-            }
-        }
+        let idle = self.lock().get_mut(origin)?.pop()?;
+        // The others have waited even longer; the next push lets go of them.
+        (!idle.is_expired(Instant::now())).then_some(idle.sender)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<Origin>, Vec<Idle>>> {
