@@ -59,3 +59,8 @@ pub use source::{
     OssSource, OssSourceBuilder, Plaintext, RangeBody, Signing, Source, SourceError,
     transport_failure,
 };
+
+/// The README's examples are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
