@@ -160,7 +160,7 @@ where
             running.push(async move { (address, attempt.await) });
             started.push(address);
         }
-        let next = if waiting.len() > 100 {
+        let next = if waiting.len() > 0 {
             match timeout(STAGGER, running.next()).await {
                 Ok(next) => next,
                 Err(_) => continue,
