@@ -115,7 +115,10 @@ impl OssSource {
                 let now = SystemTime::now();
                 match self.clock.correct(refusal.stamp.time, refusal.server_time?, now) {
                     Correction::Corrected { offset_seconds } => {
-                        tracing::warn!(offset_seconds, "the clock is wrong by the service's");
+                        tracing::warn!(
+                            offset_seconds,
+                            "the service finds the clock wrong, signing with its time from now on"
+                        );
                         self.sign(call).await.ok()
                     }
                     Correction::Refused => None,

@@ -74,7 +74,7 @@ fn what_is_no_error_document_explains_nothing() {
         "<Other><Error><Code>A</Code></Error></Other>",
         "<Error><Code>A</Message></Error>",
         "<Error><Code>A</Code>",
-        "<Error><Code>&unknown;</Code></Error>",
+        "<Error><Code>A&unknown;</Code></Error>",
         "<Error/>",
         "</Error>",
         truncated,
