@@ -20,8 +20,9 @@ pub fn binary(name: &str) -> PathBuf {
 fn build() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--quiet", "-p", "ossget-cli", "-p", "ossget-testkit"]);
-    cargo.arg("--bins");
+    // All of the workspace, as `cargo xtask test` builds it: another selection would choose other
+    // features and build everything twice.
+    cargo.current_dir(root).args(["build", "--quiet", "--workspace", "--bins"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

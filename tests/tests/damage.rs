@@ -22,7 +22,11 @@ fn stopped_halfway() -> (Rig, Remains) {
     rig.sim.clear_faults();
     rig.sim.clear_requests();
     let remains = remains(rig.dir()).expect("a checkpoint");
-    assert!(remains.recorded.len() >= 8, "{} parts are recorded: {ended:?}", remains.recorded.len());
+    assert!(
+        remains.recorded.len() >= 8,
+        "{} parts are recorded: {ended:?}",
+        remains.recorded.len()
+    );
     assert!(!rig.destination().exists());
     (rig, remains)
 }

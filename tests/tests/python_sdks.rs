@@ -1,15 +1,14 @@
 //! The official Python SDKs against the simulator: proof that it speaks OSS and not our dialect.
 //!
-//! Off unless `OSSGET_PYTHON_SUITE=1`, because it installs packages; `cargo xtask ci` sets it. What
-//! is asked and expected stands in `tests/python/scenarios.py`; here each scenario gets a simulator
+//! Behind the feature `python`, because it installs packages; `cargo xtask ci` turns it on. What is
+//! asked and expected stands in `tests/python/scenarios.py`; here each scenario gets a simulator
 //! of its own, as a process of its own, and a Python with the SDKs.
 
-use std::env;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
 
 use ossget_testkit::Content;
 use ossget_tests::binary;
@@ -111,7 +110,7 @@ enum Addressing {
 }
 
 fn run(sdk: Sdk, addressing: Addressing, scenario: &str) {
-    let Some(python) = python() else { return };
+    let python = python();
     let sim = Process::start();
     let dir = tempfile::tempdir().expect("a temporary folder");
     sim.run(python, (sdk, addressing), scenario, &dir);
@@ -119,7 +118,7 @@ fn run(sdk: Sdk, addressing: Addressing, scenario: &str) {
 
 /// What the SDK put is what `ossget` downloads, with the SDK's version of the signature.
 fn put_and_download(sdk: Sdk) {
-    let Some(python) = python() else { return };
+    let python = python();
     let sim = Process::start();
     let dir = tempfile::tempdir().expect("a temporary folder");
     let content = Content::generated(1, 3_000_017).window(0..3_000_017);
@@ -186,18 +185,10 @@ impl Drop for Process {
     }
 }
 
-/// The Python with the SDKs, or none when the suite is off.
-fn python() -> Option<&'static Path> {
+/// The Python with the SDKs.
+fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    static SKIPPED: Once = Once::new();
-    if env::var("OSSGET_PYTHON_SUITE").is_ok_and(|wish| wish == "1") {
-        return Some(PYTHON.get_or_init(install));
-    }
-    // Past the test harness, which shows what it captured only when a test fails.
-    SKIPPED.call_once(|| {
-        let _ = writeln!(io::stderr(), "SKIPPED: python SDK suite, set OSSGET_PYTHON_SUITE=1");
-    });
-    None
+    PYTHON.get_or_init(install)
 }
 
 /// Makes the virtual environment unless it is there with the right versions.

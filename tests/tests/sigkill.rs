@@ -2,6 +2,8 @@
 //!
 //! `OSSGET_KILLS=N` sets the number of kills, `OSSGET_SEED=S` their moments.
 
+#![allow(clippy::print_stdout, reason = "the numbers are a result")]
+
 use ossget_tests::{Rig, covered, remains, total_len};
 use std::ops::Range;
 use std::time::{Duration, Instant};

@@ -21,8 +21,15 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
     }
     match python_venv() {
         Ok(()) => steps.run("python SDKs", || {
-            let mut suite = cargo(["test", "-p", "ossget-tests", "--test", "python_sdks"]);
-            run_command(suite.env("OSSGET_PYTHON_SUITE", "1"))
+            run_command(&mut cargo([
+                "test",
+                "-p",
+                "ossget-tests",
+                "--features",
+                "python",
+                "--test",
+                "python_sdks",
+            ]))
         })?,
         Err(why) => steps.skip("python SDKs", &why, machine)?,
     }

@@ -21,6 +21,9 @@ pub struct ObjectIdentity {
     pub crc64: Option<u64>,
     /// `x-oss-object-type`: `Normal`, `Multipart`, `Appendable` or `Symlink`.
     pub object_type: Option<String>,
+    /// The `Content-Encoding` that is stored with the object. The object's bytes are the encoded
+    /// ones, and so are its size and CRC; a checkpoint does not keep it.
+    pub content_encoding: Option<String>,
 }
 
 impl ObjectIdentity {
@@ -58,6 +61,13 @@ impl ObjectIdentity {
         self
     }
 
+    /// Sets the stored content encoding.
+    #[must_use]
+    pub fn content_encoding(mut self, encoding: impl Into<String>) -> Self {
+        self.content_encoding = Some(encoding.into());
+        self
+    }
+
     /// Sets the object type.
     #[must_use]
     pub fn object_type(mut self, object_type: impl Into<String>) -> Self {
@@ -70,7 +80,7 @@ impl ObjectIdentity {
     /// Size, ETag and date must be equal, their absence included: a value that came or went means
     /// that something else answers now, and starting over is the safe reading. The CRC and the
     /// version id count only where both sides have one, since OSS omits the CRC of some objects
-    /// and the version id where versioning is off. The object type does not identify.
+    /// and the version id where versioning is off. The object type and the content encoding do not identify.
     #[must_use]
     pub fn difference(&self, later: &Self) -> Option<IdentityField> {
         if self.size != later.size {

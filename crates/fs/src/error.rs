@@ -1,6 +1,7 @@
 //! Why a file operation failed.
 
 use std::error::Error as StdError;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
@@ -77,12 +78,33 @@ impl FsError {
 
 impl fmt::Display for FsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.doing, self.path.display())
+        write!(f, "{} ", self.doing)?;
+        // A name may hold anything; it must not be able to write a line of its own into a log.
+        for char in self.path.to_string_lossy().chars() {
+            if char.is_control() {
+                write!(f, "{}", char.escape_default())?;
+            } else {
+                f.write_char(char)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl StdError for FsError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_ref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_forge_a_line_of_a_log() {
+        let error =
+            FsError::new(FsErrorKind::Storage, "cannot open", "/d/a\nerror: x\x1b[2J", None);
+        assert_eq!(error.to_string(), "cannot open /d/a\\nerror: x\\u{1b}[2J");
     }
 }

@@ -27,10 +27,13 @@ impl Rig {
         let sim = Simulator::builder().bucket(BUCKET).credentials("id", "secret").start().await;
         let content = Content::generated(7, size);
         sim.put_object(KEY, content.clone());
-        let credentials = StaticCredentials::new(Credentials::new("id", "secret").unwrap());
-        let client =
-            Client::builder(sim.endpoint(), credentials).region("cn-hangzhou").build().unwrap();
-        Self { sim, client, dir: tempfile::tempdir().unwrap(), content }
+        let credentials =
+            StaticCredentials::new(Credentials::new("id", "secret").expect("the rig stands"));
+        let client = Client::builder(sim.endpoint(), credentials)
+            .region("cn-hangzhou")
+            .build()
+            .expect("the rig stands");
+        Self { sim, client, dir: tempfile::tempdir().expect("the rig stands"), content }
     }
 
     fn path(&self) -> PathBuf {
@@ -39,15 +42,17 @@ impl Rig {
 
     fn download(&self) -> ossget::Download {
         self.client
-            .download(Object::new(BUCKET, KEY).unwrap(), self.path())
-            .part_size(PartSize::kib(100).unwrap())
-            .parallel(Parallel::Fixed(NonZeroU32::new(4).unwrap()))
+            .download(Object::new(BUCKET, KEY).expect("the rig stands"), self.path())
+            .part_size(PartSize::kib(100).expect("the rig stands"))
+            .parallel(Parallel::Fixed(NonZeroU32::new(4).expect("the rig stands")))
     }
 
     fn files(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .expect("the rig stands")
+            .map(|entry| {
+                entry.expect("the rig stands").file_name().into_string().expect("the rig stands")
+            })
             .collect();
         names.sort();
         names
@@ -55,7 +60,8 @@ impl Rig {
 
     fn gets(&self) -> Vec<(u64, u64)> {
         let ranges = self.sim.requests().into_iter().filter(|r| r.method == "GET");
-        let mut ranges: Vec<_> = ranges.map(|r| range_of(&r.range.unwrap())).collect();
+        let mut ranges: Vec<_> =
+            ranges.map(|r| range_of(&r.range.expect("the rig stands"))).collect();
         ranges.sort_unstable();
         ranges
     }
@@ -63,12 +69,16 @@ impl Rig {
 
 /// `bytes=a-b` as a half-open range.
 fn range_of(header: &str) -> (u64, u64) {
-    let (first, last) = header.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
-    (first.parse().unwrap(), last.parse::<u64>().unwrap() + 1)
+    let (first, last) = header
+        .strip_prefix("bytes=")
+        .expect("the rig stands")
+        .split_once('-')
+        .expect("the rig stands");
+    (first.parse().expect("the rig stands"), last.parse::<u64>().expect("the rig stands") + 1)
 }
 
 fn assert_is(path: &Path, content: &Content) {
-    let bytes = fs::read(path).unwrap();
+    let bytes = fs::read(path).expect("the rig stands");
     assert!(bytes == content.window(0..content.size()), "wrong bytes in {}", path.display());
 }
 

@@ -139,7 +139,7 @@ impl<'a> Writer<'a> {
             range,
             position: range.start(),
             part,
-            part_end: fetching.plan.range(part).map_or(range.end(), ByteRange::end),
+            part_end: fetching.plan.range(part).map_or_else(|| range.end(), ByteRange::end),
             digest: Digest::new(CrcAlgorithm::Crc64Xz),
             in_part: 0,
             unreported: 0,

@@ -179,10 +179,21 @@ impl Driver {
 
     /// Keeps what only the driver needs of a report and returns the session's part.
     fn take_in(&mut self, report: Report) -> Event {
-        if let Some(attempt) = report.ended_attempt() {
-            if let Some(running) = self.running.remove(&attempt) {
-                self.failures.range(running.range);
+        match report.event {
+            Event::AttemptFailed { attempt, .. }
+            | Event::StorageFailed { during: StorageTask::Attempt(attempt) } => {
+                if let Some(running) = self.running.remove(&attempt) {
+                    self.failures.range(running.range);
+                }
             }
+            Event::Stored { attempt, part, .. } => {
+                let range = self.open.as_ref().and_then(|open| open.prepared.plan.range(part));
+                let ends = |running: &Running| range.is_none_or(|r| running.range.end() <= r.end());
+                if self.running.get(&attempt).is_some_and(ends) {
+                    self.running.remove(&attempt);
+                }
+            }
+            _ => {}
         }
         if let Event::Probed { identity } = &report.event {
             self.identity = Some(identity.clone());

@@ -2,7 +2,7 @@
 
 use super::Open;
 use crate::source::SourceError;
-use ossget_core::session::{AttemptId, CommitId, Event};
+use ossget_core::session::{CommitId, Event, SlotWrite, StorageTask};
 use ossget_fs::FsError;
 use tokio::sync::mpsc;
 
@@ -46,19 +46,9 @@ impl Reporter {
     }
 
     /// Reports that local storage failed.
-    pub(super) fn storage(&self, during: ossget_core::session::StorageTask, error: FsError) {
+    pub(super) fn storage(&self, during: StorageTask, error: FsError) {
         let event = Event::StorageFailed { during };
         self.send(Report { event, attached: Attached::Storage(error) });
-    }
-}
-
-impl Report {
-    /// The attempt this report ends, if it ends one.
-    pub(super) const fn ended_attempt(&self) -> Option<AttemptId> {
-        match self.event {
-            Event::AttemptFailed { attempt, .. } => Some(attempt),
-            _ => None,
-        }
     }
 }
 
@@ -66,5 +56,5 @@ impl Report {
 #[derive(Debug)]
 pub(super) enum Commit {
     Sync(CommitId),
-    Record(CommitId, Vec<ossget_core::session::SlotWrite>),
+    Record(CommitId, Vec<SlotWrite>),
 }

@@ -55,6 +55,7 @@ pub(super) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceErro
     identity.version_id = text(headers, &VERSION_ID);
     identity.crc64 = headers.get(CRC64).map(HeaderValue::as_bytes).and_then(parse_crc64);
     identity.object_type = text(headers, &OBJECT_TYPE);
+    identity.content_encoding = text(headers, &CONTENT_ENCODING);
     Ok(identity)
 }
 
