@@ -62,6 +62,11 @@ fn recorded_part(remains: &Remains, n: usize) -> Range<u64> {
     part * PART..(part * PART + PART).min(SIZE)
 }
 
+/// All of the object, as one range.
+fn everything() -> Vec<Range<u64>> {
+    std::iter::once(0..SIZE).collect()
+}
+
 #[test]
 fn an_untouched_partial_file_costs_only_what_is_missing() {
     let (rig, remains) = stopped_halfway();
@@ -113,7 +118,7 @@ fn a_partial_file_with_bytes_appended_is_cut_to_its_length() {
 fn a_deleted_partial_file_means_starting_over() {
     let (rig, remains) = stopped_halfway();
     fs::remove_file(&remains.partial).unwrap();
-    resumes_fetching(&rig, &[0..SIZE]);
+    resumes_fetching(&rig, &everything());
 }
 
 #[test]
@@ -123,7 +128,7 @@ fn a_partial_file_swapped_for_another_is_not_believed() {
     fs::remove_file(&remains.partial).unwrap();
     let file = File::create(&remains.partial).unwrap();
     file.write_all_at(&other.window(0..SIZE), 0).unwrap();
-    resumes_fetching(&rig, &[0..SIZE]);
+    resumes_fetching(&rig, &everything());
 }
 
 #[test]
@@ -169,15 +174,15 @@ fn a_damaged_checkpoint_heals_by_itself() {
         let wanted = match damage {
             "empty" => {
                 bytes.clear();
-                vec![0..SIZE]
+                everything()
             }
             "truncated" => {
                 bytes.truncate(8192 + 3);
-                vec![0..SIZE]
+                everything()
             }
             "header" => {
                 bytes[100] ^= 1;
-                vec![0..SIZE]
+                everything()
             }
             "slot" => {
                 let bad = recorded_part(&remains, 0);
@@ -186,9 +191,9 @@ fn a_damaged_checkpoint_heals_by_itself() {
             }
             _ => {
                 for (at, byte) in bytes.iter_mut().enumerate() {
-                    *byte = (at * 7919 >> 3) as u8;
+                    *byte = ((at * 7919) >> 3) as u8;
                 }
-                vec![0..SIZE]
+                everything()
             }
         };
         fs::write(&remains.checkpoint, bytes).unwrap();
