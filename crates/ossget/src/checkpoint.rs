@@ -64,6 +64,10 @@ pub fn show(
     let found = NativeFileSystem::new().find_checkpoint(&place).map_err(Error::storage)?;
     let Some(found) = found else { return Ok(None) };
     let checkpoint = found.checkpoint.as_ref();
+    if checkpoint.is_empty().map_err(Error::storage)? {
+        // Only a lock: its run has not got as far as recording anything.
+        return Ok(None);
+    }
     let mut page = vec![0; HEADER_LEN];
     let read = checkpoint.read_at(&mut page, 0).map_err(Error::storage)?;
     page.truncate(read);

@@ -132,9 +132,10 @@ impl Download {
         self
     }
 
-    /// How long a connection may stay silent in the middle of a body; 20 s by default.
-    pub const fn read_timeout(mut self, time: Duration) -> Self {
-        self.options.read_timeout = time;
+    /// How long a connection may stay silent in the middle of a body; 20 s by default, at least
+    /// a millisecond.
+    pub fn read_timeout(mut self, time: Duration) -> Self {
+        self.options.read_timeout = time.max(Duration::from_millis(1));
         self
     }
 

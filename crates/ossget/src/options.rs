@@ -1,6 +1,6 @@
 //! What a download can be asked to do differently.
 
-use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
+use ossget_core::session::{CrcPolicy, OnChange, Recording, ResumeVerify};
 use ossget_core::{ExtentRequest, PartSize};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -95,6 +95,16 @@ pub(crate) struct Options {
     pub(crate) retries: u32,
     pub(crate) retry_max_time: Duration,
     pub(crate) read_timeout: Duration,
+}
+
+impl Options {
+    /// Whether a checkpoint is read and written.
+    pub(crate) const fn recording(&self) -> Recording {
+        match (self.durability, self.resume) {
+            (Durability::None, _) | (_, Resume::Off) => Recording::Off,
+            _ => Recording::On,
+        }
+    }
 }
 
 impl Default for Options {

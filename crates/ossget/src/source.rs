@@ -5,6 +5,7 @@ mod error;
 mod oss;
 mod service_error;
 
+pub(crate) use error::kind_of;
 pub use error::{SourceError, transport_failure};
 pub use oss::{OssSource, OssSourceBuilder, Plaintext, Signing};
 pub(crate) use service_error::ServiceError;

@@ -1,8 +1,8 @@
 //! Downloads through the public API, against the simulator.
 
 use ossget::{
-    Client, Completion, Credentials, DownloadEvent, Error, ErrorKind, Integrity, Object, OnChange,
-    Parallel, PartSize, StaticCredentials,
+    Client, Completion, Credentials, Download, DownloadEvent, Durability, Error, ErrorKind,
+    Integrity, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify, StaticCredentials,
 };
 use ossget_testkit::{Close, Content, Fault, On, Simulator};
 use std::fs;
@@ -219,8 +219,7 @@ async fn an_object_replaced_midway_stops_the_download_if_so_wished_or_when_it_go
 async fn wrong_bytes_never_reach_the_destination() {
     let rig = Rig::new(1_000_000).await;
     fs::write(rig.path(), "old").unwrap();
-    rig.sim.fault(On::get().nth(2), Fault::FlipByte { at: 300_000 });
-    rig.sim.fault(On::get().nth(1), Fault::FlipByte { at: 1000 });
+    rig.sim.fault(On::get().always(), Fault::FlipByte { at: 300_000 });
     let error = rig.download().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Integrity);
     assert_eq!(fs::read(rig.path()).unwrap(), b"old");
@@ -278,4 +277,81 @@ async fn observers_hear_of_the_start_of_progress_and_of_retries() {
     });
     assert_eq!(last, Some((1_000_000, Some(1_000_000))));
     assert!(heard.iter().any(|event| matches!(event, DownloadEvent::Retry { .. })));
+}
+
+/// Downloads until about a fifth is stored, then cancels.
+async fn stop_early(rig: &Rig, download: Download) {
+    rig.sim.throttle(2_000_000);
+    let handle = download.handle();
+    let stop = async {
+        while handle.progress().is_none_or(|progress| progress.bytes() < 1_000_000) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        handle.cancel();
+    };
+    let (result, ()) = tokio::join!(download.into_future(), stop);
+    assert_eq!(result.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+    rig.sim.unthrottle();
+}
+
+#[tokio::test]
+async fn a_run_without_checkpoint_leaves_an_earlier_one_alone() {
+    let rig = Rig::new(5_000_000).await;
+    stop_early(&rig, rig.download()).await;
+    let kept = ossget::checkpoint::show(&rig.path(), None).unwrap().unwrap();
+    let files = rig.files();
+    for durability_none in [true, false] {
+        let download = match durability_none {
+            true => rig.download().durability(Durability::None),
+            false => rig.download().resume(Resume::Off),
+        };
+        stop_early(&rig, download).await;
+        assert_eq!(rig.files(), files, "nothing of the other run remains, all of the first does");
+    }
+    let done = rig.download().await.unwrap();
+    assert_eq!(done.resumed_bytes, kept.bytes_recorded);
+    assert_eq!(rig.files(), ["object.bin"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_destination_whose_name_is_no_text_is_resumed_like_any_other() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let rig = Rig::new(5_000_000).await;
+    let path = rig.dir.path().join(std::ffi::OsStr::from_bytes(b"\xff\xfe.bin"));
+    let download = || {
+        let object = Object::new(BUCKET, KEY).unwrap();
+        rig.client.download(object, &path).part_size(PartSize::kib(100).unwrap())
+    };
+    stop_early(&rig, download()).await;
+    let done = download().await.unwrap();
+    assert!(done.resumed_bytes > 500_000, "{}", done.resumed_bytes);
+    assert_is(&path, &rig.content);
+    assert_eq!(fs::read_dir(rig.dir.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_shortened_file_is_not_trusted_even_by_the_run_after_next() {
+    let rig = Rig::new(5_000_000).await;
+    stop_early(&rig, rig.download()).await;
+    let kept = ossget::checkpoint::show(&rig.path(), None).unwrap().unwrap();
+    let partial = rig.dir.path().join(&kept.partial_name);
+    fs::OpenOptions::new().write(true).open(&partial).unwrap().set_len(1000).unwrap();
+    // A run that gives the file its length back but ends before it has read anything back.
+    rig.sim.fault(On::get().always(), Fault::status(403, "AccessDenied"));
+    rig.download().await.unwrap_err();
+    rig.sim.clear_faults();
+    let done = rig.download().resume_verify(ResumeVerify::Bounds).await.unwrap();
+    assert_is(&rig.path(), &rig.content);
+    assert_eq!(done.resumed_bytes, 0);
+}
+
+#[tokio::test]
+async fn a_server_that_cuts_every_body_short_is_outlasted() {
+    let rig = Rig::new(3_000_000).await;
+    rig.sim.fault(On::get().always(), Fault::CutAfter { bytes: 40_000, how: Close::Fin });
+    let done = rig.download().await.unwrap();
+    assert_is(&rig.path(), &rig.content);
+    assert!(done.attempts_failed > 40, "{}", done.attempts_failed);
+    assert_eq!(done.fetched_bytes, 3_000_000);
 }

@@ -21,6 +21,16 @@ impl Session {
             return false;
         }
         let resume = probing.resume.take();
+        if let Some(mut transfer) = probing.suspended.take() {
+            if transfer.target.identity.difference(&identity).is_none() {
+                // A false alarm, of a proxy for instance: what is stored stays.
+                transfer.rehash.rewind();
+                transfer.last_progress = now;
+                self.state = State::Transferring(transfer);
+                return true;
+            }
+            self.received_in_vain = self.received_in_vain.saturating_add(transfer.bytes_received);
+        }
         match self.admit(identity, resume) {
             Ok((target, kept)) => {
                 let mode = match kept {
@@ -29,7 +39,7 @@ impl Session {
                 };
                 self.prepare(Preparing { target, kept, cancelled: false }, mode);
             }
-            Err(reason) => self.stop(now, reason, Remains::Keep),
+            Err(reason) => self.stop(reason, Remains::Keep),
         }
         true
     }
@@ -40,15 +50,20 @@ impl Session {
         identity: ObjectIdentity,
         resume: Option<Checkpoint>,
     ) -> Result<(Target, Option<PartSet>), StopReason> {
-        if identity.crc64.is_none() && self.config.crc == CrcPolicy::Require {
-            return Err(StopReason::NoCrc);
-        }
         let size = identity.size;
         let extent = self.config.extent.resolve(size).ok_or(StopReason::RangeBeyondEnd { size })?;
+        // The server's value covers the whole object and nothing less.
+        let covered = identity.crc64.is_some() && extent.len() == size;
+        if !covered && self.config.crc == CrcPolicy::Require {
+            return Err(StopReason::NoCrc);
+        }
         let require = self.config.resume == ResumePolicy::Require;
         if let Some(checkpoint) = resume {
             match same_object(&checkpoint.header.identity, &identity) {
-                None if checkpoint.header.plan.extent() == extent => {
+                // Without ETag and CRC an equal length is all there is: too little to go on with.
+                None if checkpoint.header.plan.extent() == extent
+                    && (identity.is_pinned() || identity.crc64.is_some()) =>
+                {
                     let target = Target { identity, plan: checkpoint.header.plan };
                     return Ok((target, Some(checkpoint.recorded)));
                 }
@@ -93,26 +108,26 @@ impl Session {
             Decision::Wait(wait) if now.since(since) < self.config.retry_max_time => {
                 probing.ask = Ask::At(now.after(wait));
             }
-            Decision::Wait(_) => self.stop(now, StopReason::NoProgress(failure), Remains::Keep),
+            Decision::Wait(_) => self.stop(StopReason::NoProgress(failure), Remains::Keep),
             Decision::GiveUp if failure == Failure::Changed => {
-                self.stop(now, StopReason::Changed(None), Remains::Keep);
+                self.stop(StopReason::Changed(None), Remains::Keep);
             }
-            Decision::GiveUp => self.stop(now, StopReason::ProbeFailed(failure), Remains::Keep),
+            Decision::GiveUp => self.stop(StopReason::ProbeFailed(failure), Remains::Keep),
         }
         true
     }
 
     pub(super) fn prepared(&mut self, now: Moment, partial: PreparedPartial) -> bool {
         let State::Preparing(_) = &self.state else { return false };
+        if partial == PreparedPartial::AtDestination {
+            self.finish(Outcome::AlreadyThere);
+            return true;
+        }
         let State::Preparing(mut preparing) = mem::replace(&mut self.state, State::Finished) else {
             return false;
         };
         if preparing.cancelled {
             self.finish(stopped(StopReason::Cancelled, Remains::Keep));
-            return true;
-        }
-        if partial == PreparedPartial::AtDestination {
-            self.finish(Outcome::AlreadyThere);
             return true;
         }
         if partial == PreparedPartial::Absent {
@@ -172,7 +187,8 @@ impl Session {
             self.attempts_failed = self.attempts_failed.saturating_add(1);
             transfer.last_failure = Some(failure);
         }
-        if matches!(self.state, State::Draining(..)) {
+        if let State::Draining(transfer, _) = &mut self.state {
+            transfer.todo.insert(part.get());
             return true;
         }
         let State::Transferring(transfer) = &mut self.state else { return false };
@@ -200,25 +216,30 @@ impl Session {
                     });
                 }
             }
-            Decision::GiveUp if failure == Failure::Changed => self.changed(now),
+            Decision::GiveUp if failure == Failure::Changed => {
+                transfer.todo.insert(part.get());
+                self.changed();
+            }
             Decision::GiveUp => {
                 let reason = StopReason::AttemptFailed { attempt: id, failure };
-                self.stop(now, reason, Remains::Keep);
+                self.stop(reason, Remains::Keep);
             }
         }
         true
     }
 
-    /// The object is another one than at the probe.
-    fn changed(&mut self, now: Moment) {
-        if self.config.on_change == OnChange::Restart && self.restarts == 0 {
-            self.drain(Ending::Restart);
+    /// The object seems to be another one than at the probe.
+    fn changed(&mut self) {
+        let may = self.config.on_change == OnChange::Restart
+            && self.config.resume != ResumePolicy::Require;
+        if may && self.restarts == 0 {
+            self.drain(Ending::Reprobe);
         } else {
-            self.stop(now, StopReason::Changed(None), Remains::Keep);
+            self.stop(StopReason::Changed(None), Remains::Keep);
         }
     }
 
-    pub(super) fn verified(&mut self, now: Moment, examination: Examination) -> bool {
+    pub(super) fn verified(&mut self, examination: Examination) -> bool {
         let State::Verifying(..) = &self.state else { return false };
         let State::Verifying(transfer, crc64) = mem::replace(&mut self.state, State::Finished)
         else {
@@ -227,8 +248,8 @@ impl Session {
         self.state = State::Publishing(transfer, crc64);
         match examination {
             Examination::Intact => self.actions.push_back(Action::Publish),
-            Examination::WrongLength => self.stop(now, StopReason::WrongLength, Remains::Keep),
-            Examination::WrongDigest => self.stop(now, StopReason::WrongDigest, Remains::Discard),
+            Examination::WrongLength => self.stop(StopReason::WrongLength, Remains::Keep),
+            Examination::WrongDigest => self.stop(StopReason::WrongDigest, Remains::Discard),
         }
         true
     }
@@ -263,22 +284,22 @@ impl Session {
             if let State::Transferring(transfer) | State::Draining(transfer, _) = &mut self.state {
                 transfer.commits.poison();
             }
-            self.stop(now, StopReason::Storage, Remains::Keep);
+            self.stop(StopReason::Storage, Remains::Keep);
         }
         fits
     }
 
-    pub(super) fn cancel(&mut self, now: Moment) -> bool {
+    pub(super) fn cancel(&mut self) -> bool {
         match &mut self.state {
             State::Preparing(preparing) => {
                 preparing.cancelled = true;
                 true
             }
             State::Probing(_) | State::Transferring(_) => {
-                self.stop(now, StopReason::Cancelled, Remains::Keep);
+                self.stop(StopReason::Cancelled, Remains::Keep);
                 true
             }
-            State::Draining(_, ending) if *ending == Ending::Restart => {
+            State::Draining(_, ending) if *ending == Ending::Reprobe => {
                 *ending = Ending::Stop(StopReason::Cancelled, Remains::Keep);
                 true
             }

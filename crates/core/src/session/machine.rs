@@ -26,6 +26,8 @@ pub struct Session {
     serial: u64,
     pub(super) restarts: u32,
     pub(super) attempts_failed: u64,
+    /// Body bytes of an object that has changed since.
+    pub(super) received_in_vain: u64,
     final_bytes: Option<Progress>,
 }
 
@@ -43,6 +45,8 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Probing {
     pub(super) resume: Option<Checkpoint>,
+    /// What was under way when the object seemed to have changed.
+    pub(super) suspended: Option<Box<Transfer>>,
     pub(super) failures: Failures,
     pub(super) since: Option<Moment>,
     pub(super) ask: Ask,
@@ -63,7 +67,7 @@ pub(super) struct Preparing {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    Restart,
+    Reprobe,
     Stop(StopReason, Remains),
 }
 
@@ -77,6 +81,7 @@ impl Session {
             config,
             state: State::Probing(Box::new(Probing {
                 resume,
+                suspended: None,
                 failures: Failures::default(),
                 since: None,
                 ask: Ask::UnderWay,
@@ -85,6 +90,7 @@ impl Session {
             serial: 0,
             restarts: 0,
             attempts_failed: 0,
+            received_in_vain: 0,
             final_bytes: None,
         };
         session.actions.push_back(Action::Probe);
@@ -99,7 +105,7 @@ impl Session {
                 self.probe_failed(now, failure, retry_after)
             }
             Event::Prepared { partial } => self.prepared(now, partial),
-            Event::Verified { examination } => self.verified(now, examination),
+            Event::Verified { examination } => self.verified(examination),
             Event::Published => self.published(),
             Event::StorageFailed { during } => self.storage_failed(now, during),
             Event::AttemptFailed { attempt, failure, tail, retry_after } => {
@@ -109,7 +115,7 @@ impl Session {
                 self.config.parallel = parallel;
                 true
             }
-            Event::Cancel => self.cancel(now),
+            Event::Cancel => self.cancel(),
             Event::Tick => true,
             event => self.transfer_event(now, event),
         };
@@ -142,7 +148,7 @@ impl Session {
     #[must_use]
     pub fn progress(&self) -> Progress {
         let (phase, transfer) = match &self.state {
-            State::Probing(_) => (Phase::Probing, None),
+            State::Probing(probing) => (Phase::Probing, probing.suspended.as_ref()),
             State::Preparing(_) => (Phase::Preparing, None),
             State::Transferring(transfer) => (Phase::Transferring, Some(transfer)),
             State::Draining(transfer, _) => (Phase::Draining, Some(transfer)),
@@ -165,7 +171,9 @@ impl Session {
             },
             bytes_kept: kept,
             bytes_unchecked: unchecked,
-            bytes_received: transfer.map_or(0, |t| t.bytes_received),
+            bytes_received: self
+                .received_in_vain
+                .saturating_add(transfer.map_or(0, |t| t.bytes_received)),
             bytes_recorded: recorded.saturating_add(kept).saturating_add(unchecked),
             live: transfer.map_or(0, |t| u32::try_from(t.live.len()).unwrap_or(u32::MAX)),
             attempts_failed: self.attempts_failed,
@@ -174,7 +182,7 @@ impl Session {
     }
 
     /// Ends the session once nothing is under way any more.
-    pub(super) fn stop(&mut self, _: Moment, reason: StopReason, remains: Remains) {
+    pub(super) fn stop(&mut self, reason: StopReason, remains: Remains) {
         if matches!(self.state, State::Transferring(_) | State::Draining(..)) {
             self.drain(Ending::Stop(reason, remains));
         } else {
@@ -201,7 +209,7 @@ impl Session {
                 self.state = State::Draining(transfer, ending);
             }
             // The first reason to stop is the one that is told; a restart gives way to it.
-            State::Draining(transfer, Ending::Restart) => {
+            State::Draining(transfer, Ending::Reprobe) => {
                 self.state = State::Draining(transfer, ending);
             }
             state => self.state = state,
@@ -232,24 +240,29 @@ impl Session {
                 if !transfer.is_idle() {
                     return;
                 }
-                let keep = matches!(ending, Ending::Stop(_, Remains::Keep));
+                let keep = matches!(ending, Ending::Reprobe | Ending::Stop(_, Remains::Keep));
                 if keep && !transfer.commits.is_settled() {
                     transfer.commits.begin(now, &self.config, &mut self.actions);
                     return;
                 }
                 match ending {
                     Ending::Stop(reason, remains) => self.finish(stopped(reason, remains)),
-                    Ending::Restart => self.restart(now),
+                    Ending::Reprobe => self.reprobe(now),
                 }
             }
             _ => {}
         }
     }
 
-    fn restart(&mut self, now: Moment) {
+    /// Asks the server again which object this is, all that was under way having ended.
+    fn reprobe(&mut self, now: Moment) {
+        let State::Draining(transfer, _) = mem::replace(&mut self.state, State::Finished) else {
+            return;
+        };
         self.restarts = self.restarts.saturating_add(1);
         self.state = State::Probing(Box::new(Probing {
             resume: None,
+            suspended: Some(transfer),
             failures: Failures::default(),
             since: Some(now),
             ask: Ask::UnderWay,
@@ -260,7 +273,7 @@ impl Session {
     fn advance_transfer(&mut self, now: Moment) {
         let State::Transferring(transfer) = &mut self.state else { return };
         if let Some(failure) = transfer.starved(now, &self.config) {
-            self.stop(now, StopReason::NoProgress(failure), Remains::Keep);
+            self.stop(StopReason::NoProgress(failure), Remains::Keep);
             return self.advance(now);
         }
         while let Some(attempt) = transfer.stalled(now, &self.config) {
@@ -292,7 +305,7 @@ impl Session {
             && expected != found
         {
             let reason = StopReason::CrcMismatch { expected, found };
-            self.stop(now, reason, Remains::Discard);
+            self.stop(reason, Remains::Discard);
             return self.advance(now);
         }
         if let State::Transferring(transfer) = mem::replace(&mut self.state, State::Finished) {

@@ -49,6 +49,12 @@ impl Rehash {
         Some(Action::Rehash { first: PartIndex::new(first), count })
     }
 
+    /// Asks again for what was asked for but not reported while nobody listened.
+    pub(super) const fn rewind(&mut self) {
+        self.cursor = 0;
+        self.outstanding = 0;
+    }
+
     /// Takes a report in: whether the part was one of those asked for.
     pub(super) fn reported(&mut self, part: PartIndex, bytes: u64) -> bool {
         let fits = self.run.contains(&part.get()) && self.unchecked.remove(part.get());

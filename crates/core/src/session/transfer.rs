@@ -151,7 +151,7 @@ impl Transfer {
         id: AttemptId,
         tail: Piece,
     ) -> Option<(Attempt, PartIndex)> {
-        let attempt = self.live.remove(id)?;
+        let mut attempt = self.live.remove(id)?;
         let part = self.target.plan.part_at(attempt.next)?;
         let end = self.target.plan.range(part)?.end();
         let room = end.saturating_sub(attempt.next);
@@ -165,6 +165,7 @@ impl Transfer {
         let written = attempt.next.saturating_add(tail.bytes);
         if written > attempt.reported {
             self.count_received(now, written.saturating_sub(attempt.reported));
+            attempt.reported = written;
         } else {
             let lost = attempt.reported.saturating_sub(written);
             self.bytes_done = self.bytes_done.saturating_sub(lost);

@@ -2,10 +2,10 @@
 
 use crate::play::{PART, Play, checkpoint, config, crc_of, fetches, finish, identity, stop_reason};
 use ossget_core::session::{
-    Action, DeadlineReason, Event, Examination, Handled, Integrity, OnChange, Outcome, PrepareMode,
-    PreparedPartial, Recording, ResumePolicy, StopReason,
+    Action, CrcPolicy, DeadlineReason, Event, Examination, Handled, Integrity, OnChange, Outcome,
+    PrepareMode, PreparedPartial, Recording, ResumePolicy, StopReason,
 };
-use ossget_core::{ByteRange, ExtentRequest, Failure, PartIndex, PartSize};
+use ossget_core::{ByteRange, ExtentRequest, Failure, ObjectIdentity, PartIndex, PartSize};
 use std::time::Duration;
 
 #[test]
@@ -107,6 +107,27 @@ fn a_slice_is_fetched_alone_and_its_integrity_is_not_claimed() {
     play.actions();
     play.tell(Event::Probed { identity: identity(PART) });
     assert_eq!(stop_reason(&play.actions()), StopReason::RangeBeyondEnd { size: PART });
+}
+
+#[test]
+fn requiring_a_crc_refuses_a_slice_which_no_server_value_covers() {
+    let mut config = config(1);
+    config.crc = CrcPolicy::Require;
+    config.extent = ExtentRequest::Slice(ByteRange::new(10, 20).unwrap());
+    let mut play = Play::new(config);
+    play.actions();
+    play.tell(Event::Probed { identity: identity(PART).crc64(1) });
+    assert_eq!(stop_reason(&play.actions()), StopReason::NoCrc);
+}
+
+#[test]
+fn an_object_that_nothing_identifies_is_not_resumed() {
+    let mut nameless = checkpoint(4, &[0]);
+    nameless.header.identity = ObjectIdentity::new(4 * PART);
+    let mut play = Play::resuming(config(1), Some(nameless));
+    play.actions();
+    play.tell(Event::Probed { identity: ObjectIdentity::new(4 * PART) });
+    assert!(matches!(play.actions()[..], [Action::Prepare { mode: PrepareMode::Fresh, .. }]));
 }
 
 #[test]

@@ -235,6 +235,47 @@ fn a_changed_object_starts_over_once_and_then_stops() {
 }
 
 #[test]
+fn a_false_alarm_of_a_changed_object_costs_nothing_that_is_stored() {
+    let mut config = config(2);
+    config.request_bytes = PART;
+    let (mut play, actions) = Play::fetching(config, 4);
+    let [(first, range), (second, failing)] = fetches(&actions)[..] else { panic!() };
+    play.store(first, range);
+    let third = fetches(&play.actions())[0];
+    play.fail(second, Failure::Changed);
+    assert_eq!(play.actions(), [Action::Abort { attempt: third.0 }]);
+    play.fail(third.0, Failure::Aborted);
+    let [Action::Sync { commit }] = play.actions()[..] else { panic!("what is stored is kept") };
+    play.tell(Event::Synced { commit });
+    play.actions();
+    play.tell(Event::Recorded { commit });
+    assert_eq!(play.actions(), [Action::Probe]);
+    assert_eq!(play.session.progress().bytes_done, PART);
+    play.tell(Event::Probed { identity: identity(4 * PART) });
+    let mut again: Vec<_> = fetches(&play.actions()).into_iter().map(|(_, range)| range).collect();
+    again.sort();
+    assert_eq!(again, [failing, third.1], "nothing is prepared anew");
+}
+
+#[test]
+fn attempts_that_deliver_a_little_each_are_never_given_up() {
+    let mut config = config(1);
+    config.backoff = ossget_core::Backoff::new(Duration::ZERO, Duration::ZERO);
+    let (mut play, actions) = Play::fetching(config, 1);
+    let mut todo = fetches(&actions);
+    for delivered in 1..=100 {
+        let (attempt, range) = todo.pop().expect("it is tried again");
+        assert_eq!(range.start(), (delivered - 1) * 1000);
+        let tail = Piece { bytes: 1000, crc: 1 };
+        let failure = Failure::Network;
+        play.tell(Event::AttemptFailed { attempt, failure, tail, retry_after: None });
+        let actions = play.actions();
+        assert!(matches!(actions[0], Action::Retry { failures: 1, .. }), "{actions:?}");
+        todo.extend(fetches(&actions));
+    }
+}
+
+#[test]
 fn a_changed_object_stops_at_once_if_so_wished() {
     let mut config = config(1);
     config.on_change = OnChange::Fail;

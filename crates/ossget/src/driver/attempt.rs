@@ -52,8 +52,11 @@ pub(super) async fn run(
         () = abort.notified() => End::aborted(),
         end = transfer(&fetching, range, &mut writer) => end,
     };
+    if let Some(last) = writer.last.take() {
+        return reporter.event(last);
+    }
     match end {
-        End::Complete(last) => reporter.event(last),
+        End::Complete => {}
         End::Failed(failure, retry_after, attached) => {
             let event = Event::AttemptFailed { attempt, failure, tail: writer.tail(), retry_after };
             reporter.send(Report { event, attached });
@@ -64,8 +67,8 @@ pub(super) async fn run(
 
 /// How an attempt ended.
 enum End {
-    /// With the last byte; the report of the last part.
-    Complete(Event),
+    /// With the last byte.
+    Complete,
     Failed(Failure, Option<Duration>, Attached),
     Storage(FsError),
 }
@@ -103,12 +106,13 @@ async fn transfer(fetching: &Fetching, range: ByteRange, writer: &mut Writer<'_>
             return End::source(error);
         }
         match writer.write(&chunk) {
-            Ok(Some(last)) => {
-                // The connection goes back to the pool once the end of the body has been seen.
+            Ok(()) if writer.last.is_some() => {
+                // The connection is free again once the end of the body has been seen; the last
+                // part is reported after that, so that the next request finds it free.
                 drop(timeout(END_OF_BODY, body.chunk()).await);
-                return End::Complete(last);
+                return End::Complete;
             }
-            Ok(None) => {}
+            Ok(()) => {}
             Err(error) => return End::Storage(error),
         }
     }
@@ -128,6 +132,8 @@ struct Writer<'a> {
     in_part: u64,
     unreported: u64,
     last_report: Instant,
+    /// The report of the range's last part, once that is complete.
+    last: Option<Event>,
 }
 
 impl<'a> Writer<'a> {
@@ -144,6 +150,7 @@ impl<'a> Writer<'a> {
             in_part: 0,
             unreported: 0,
             last_report: Instant::now(),
+            last: None,
         }
     }
 
@@ -151,8 +158,9 @@ impl<'a> Writer<'a> {
         self.fetching.reporter.event(Event::Received { attempt: self.attempt, bytes: 0 });
     }
 
-    /// Writes a chunk. `Some` is the report of the last part of the range, not yet sent.
-    fn write(&mut self, chunk: &Bytes) -> Result<Option<Event>, FsError> {
+    /// Writes a chunk and reports the parts it completes, except the last of the range, whose
+    /// report is kept.
+    fn write(&mut self, chunk: &Bytes) -> Result<(), FsError> {
         let mut rest = &chunk[..];
         while !rest.is_empty() {
             let room = usize::try_from(self.part_end - self.position).unwrap_or(usize::MAX);
@@ -168,7 +176,8 @@ impl<'a> Writer<'a> {
             if self.position == self.part_end {
                 let stored = self.part_stored();
                 if self.position >= self.range.end() {
-                    return Ok(Some(stored));
+                    self.last = Some(stored);
+                    return Ok(());
                 }
                 self.fetching.reporter.event(stored);
             }
@@ -180,7 +189,7 @@ impl<'a> Writer<'a> {
             self.fetching.reporter.event(Event::Received { attempt, bytes });
             self.reported();
         }
-        Ok(None)
+        Ok(())
     }
 
     fn part_stored(&mut self) -> Event {

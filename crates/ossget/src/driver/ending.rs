@@ -1,7 +1,7 @@
 //! How a download ends: what is cleaned up, and which error a stop becomes.
 
 use super::{Driver, blocking};
-use crate::source::SourceError;
+use crate::source::{SourceError, kind_of};
 use crate::{Completion, Downloaded, Error, ErrorKind, Integrity};
 use ossget_core::session::{Outcome, Remains, StopReason};
 use ossget_core::{ByteRange, Failure};
@@ -47,25 +47,10 @@ impl Failures {
     }
 }
 
-/// The kind of error that a class of failure is, where nothing more is known.
-const fn kind_of(failure: Failure) -> ErrorKind {
-    match failure {
-        Failure::Stalled => ErrorKind::Timeout,
-        Failure::Throttled => ErrorKind::Throttled,
-        Failure::Unavailable => ErrorKind::Unavailable,
-        Failure::Protocol => ErrorKind::Protocol,
-        Failure::Denied | Failure::ClockSkew => ErrorKind::Denied,
-        Failure::ExpiredCredentials => ErrorKind::Credentials,
-        Failure::NotFound => ErrorKind::NotFound,
-        Failure::Changed => ErrorKind::Changed,
-        _ => ErrorKind::Network,
-    }
-}
-
 impl Driver {
     /// Cleans up and says how it ended.
     pub(super) async fn finish(mut self, outcome: Outcome) -> Result<Downloaded, Error> {
-        self.attempts.abort_all();
+        self.tasks.abort_all();
         let progress = self.session.progress();
         self.teller.finished(progress);
         match outcome {
@@ -86,9 +71,12 @@ impl Driver {
                 let (storage, open) = (self.storage.clone(), self.open.take());
                 let begun = open.is_some() || self.left.checkpoint.is_some();
                 let resumable = remains == Remains::Keep && begun && self.storage.is_recording();
+                let published = self.publishing;
                 let cleaned = blocking(move || {
                     let prepared = open.as_ref().map(|open| &open.prepared);
                     match remains {
+                        // The complete file that could not be published: the error names it.
+                        Remains::Keep if published => Ok(()),
                         Remains::Keep => storage.leave(prepared),
                         Remains::Discard => storage.discard(prepared),
                     }

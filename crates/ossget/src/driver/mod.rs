@@ -9,6 +9,7 @@ mod committer;
 mod destination;
 mod ending;
 mod hash;
+mod preparing;
 mod report;
 mod storage;
 mod telling;
@@ -20,8 +21,8 @@ use attempt::Fetching;
 use committer::Committer;
 use ending::Failures;
 use ossget_core::session::{
-    Action, AttemptId, Event, Handled, Moment, PrepareMode, PreparedPartial, Recording,
-    ResumePolicy, Session, SessionConfig, StorageTask,
+    Action, AttemptId, Event, Handled, Moment, Phase, PrepareMode, PreparedPartial, ResumePolicy,
+    Session, SessionConfig, StorageTask,
 };
 use ossget_core::{ByteRange, ObjectIdentity, PartPlan};
 use report::{Attached, Commit, Report, Reporter};
@@ -31,7 +32,7 @@ use std::time::{Duration, Instant};
 use storage::{Left, Preparation, Prepared, Storage, random};
 use telling::Teller;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::sleep_until;
 
 /// Runs a download to its end.
@@ -51,7 +52,9 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
         .await
     };
     let (storage, mut left) = opened?;
-    let session = Session::new(session_config(&options), left.checkpoint.clone());
+    let mut config = session_config(&options);
+    config.recording = storage.recording;
+    let session = Session::new(config, left.checkpoint.clone());
     let (reporter, reports) = Reporter::new();
     let mut teller = Teller::new(observer, handle.clone());
     for message in left.warning.take().into_iter().chain(storage.caveats()) {
@@ -70,9 +73,10 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
         teller,
         identity: None,
         open: None,
-        attempts: JoinSet::new(),
+        tasks: JoinSet::new(),
         running: HashMap::new(),
         requests: 0,
+        publishing: false,
         failures: Failures::default(),
     };
     driver.drive(handle).await
@@ -92,10 +96,6 @@ fn session_config(options: &Options) -> SessionConfig {
         Resume::Require => ResumePolicy::Require,
         _ => ResumePolicy::Auto,
     };
-    config.recording = match (options.durability, options.resume) {
-        (crate::Durability::None, _) | (_, Resume::Off) => Recording::Off,
-        _ => Recording::On,
-    };
     config
 }
 
@@ -113,9 +113,12 @@ struct Driver {
     teller: Teller,
     identity: Option<ObjectIdentity>,
     open: Option<Open>,
-    attempts: JoinSet<()>,
+    /// Everything that runs for this download; a panic in any of it ends the download.
+    tasks: JoinSet<()>,
     running: HashMap<AttemptId, Running>,
     requests: u64,
+    /// Whether the finished file was to be published.
+    publishing: bool,
     failures: Failures,
 }
 
@@ -144,25 +147,28 @@ impl Driver {
             }
             self.teller.progress(self.session.progress());
             let deadline = self.session.poll_deadline().map(|deadline| {
-                tokio::time::Instant::from_std(self.origin + deadline.at.since_origin())
+                let at = self.origin.checked_add(deadline.at.since_origin());
+                at.map_or_else(far_future, tokio::time::Instant::from_std)
             });
             let event = tokio::select! {
-                report = self.reports.recv() => match report {
-                    Some(report) => self.take_in(report),
-                    None => Event::Tick,
-                },
-                () = handle.cancelled() => Event::Cancel,
-                () = sleep_until(deadline.unwrap_or_else(far_future)), if deadline.is_some() => {
-                    Event::Tick
+                report = self.reports.recv() => report.map(|report| self.take_in(report)),
+                () = handle.cancelled() => Some(Event::Cancel),
+                () = sleep_until(deadline.unwrap_or_else(far_future)), if deadline.is_some() => None,
+                Some(ended) = self.tasks.join_next() => {
+                    ended.map_err(broken)?;
+                    continue;
                 }
             };
-            self.handle(event);
-            // What has come in meanwhile is handled before anything new is begun.
+            if let Some(event) = event {
+                self.handle(event);
+            }
+            // What has come in meanwhile is handled before time is looked at or anything new is
+            // begun: a driver that was held up must not take its own delay for a stall.
             while let Ok(report) = self.reports.try_recv() {
                 let event = self.take_in(report);
                 self.handle(event);
             }
-            while self.attempts.try_join_next().is_some() {}
+            self.handle(Event::Tick);
         }
     }
 
@@ -182,7 +188,10 @@ impl Driver {
         match report.event {
             Event::AttemptFailed { attempt, .. }
             | Event::StorageFailed { during: StorageTask::Attempt(attempt) } => {
-                if let Some(running) = self.running.remove(&attempt) {
+                let running = self.running.remove(&attempt);
+                if let Some(running) = running
+                    && self.session.progress().phase == Phase::Transferring
+                {
                     self.failures.range(running.range);
                 }
             }
@@ -201,6 +210,8 @@ impl Driver {
         match report.attached {
             Attached::Nothing => {}
             Attached::Open(open) => self.open = Some(*open),
+            // Once the session winds up, what fails fails because of that.
+            Attached::Source(_) if self.session.progress().phase == Phase::Draining => {}
             Attached::Source(error) => self.failures.source(error),
             Attached::Storage(error) => self.failures.storage(error),
         }
@@ -227,6 +238,7 @@ impl Driver {
                 self.with_file(StorageTask::Verify, |storage, prepared| storage.verify(prepared));
             }
             Action::Publish => {
+                self.publishing = true;
                 self.with_file(StorageTask::Publish, |storage, prepared| storage.publish(prepared));
             }
             // `Finish` is handled by the loop; the session knows no other actions.
@@ -237,7 +249,7 @@ impl Driver {
     fn probe(&mut self) {
         let (source, object) = (Arc::clone(&self.source), Arc::clone(&self.object));
         let reporter = self.reporter.clone();
-        self.attempts.spawn(async move {
+        self.tasks.spawn(async move {
             reporter.send(match source.probe(&object).await {
                 Ok(identity) => {
                     Report { event: Event::Probed { identity }, attached: Attached::Nothing }
@@ -254,13 +266,18 @@ impl Driver {
     }
 
     fn prepare(&mut self, identity: ObjectIdentity, plan: PartPlan, mode: PrepareMode) {
-        if let Some(open) = self.open.take() {
-            Arc::make_mut(&mut self.left).superseded = Some(open.prepared.name);
+        let superseded = self.open.take().map(|open| open.prepared.name);
+        let resumable = self.left.checkpoint.is_some();
+        if mode == PrepareMode::Fresh && (superseded.is_some() || resumable) {
+            self.teller.warn("what was downloaded before cannot be used; starting over".to_owned());
+        }
+        if superseded.is_some() {
+            Arc::make_mut(&mut self.left).superseded = superseded;
         }
         let (storage, left) = (self.storage.clone(), Arc::clone(&self.left));
         let (source, object) = (Arc::clone(&self.source), Arc::clone(&self.object));
         let reporter = self.reporter.clone();
-        spawn_blocking(move || {
+        self.tasks.spawn_blocking(move || {
             let opened = storage.prepare(&identity, &plan, mode, &left).and_then(|prepared| {
                 let (partial, prepared) = match prepared {
                     Preparation::Absent => return Ok((PreparedPartial::Absent, None)),
@@ -296,7 +313,7 @@ impl Driver {
         self.requests += 1;
         let abort = Arc::new(Notify::new());
         self.running.insert(attempt, Running { range, abort: Arc::clone(&abort) });
-        self.attempts.spawn(attempt::run(Arc::clone(&open.fetching), attempt, range, abort));
+        self.tasks.spawn(attempt::run(Arc::clone(&open.fetching), attempt, range, abort));
     }
 
     fn commit(&self, commit: Commit) {
@@ -305,22 +322,23 @@ impl Driver {
         }
     }
 
-    fn rehash(&self, first: ossget_core::PartIndex, count: u32) {
+    fn rehash(&mut self, first: ossget_core::PartIndex, count: u32) {
         let Some(open) = &self.open else { return };
         let (storage, prepared) = (self.storage.clone(), open.prepared.clone());
         let (verify, reporter) = (self.options.resume_verify, self.reporter.clone());
-        spawn_blocking(move || storage.rehash(&prepared, (first, count), verify, &reporter));
+        self.tasks
+            .spawn_blocking(move || storage.rehash(&prepared, (first, count), verify, &reporter));
     }
 
     fn with_file(
-        &self,
+        &mut self,
         task: StorageTask,
         work: impl FnOnce(&Storage, &Prepared) -> Result<Event, ossget_fs::FsError> + Send + 'static,
     ) {
         let Some(open) = &self.open else { return };
         let (storage, prepared) = (self.storage.clone(), open.prepared.clone());
         let reporter = self.reporter.clone();
-        spawn_blocking(move || match work(&storage, &prepared) {
+        self.tasks.spawn_blocking(move || match work(&storage, &prepared) {
             Ok(event) => reporter.event(event),
             Err(error) => reporter.storage(task, error),
         });
@@ -340,12 +358,12 @@ impl Driver {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    match spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => {
-            Err(Error::new(ErrorKind::Internal, "a task of the download failed").with_source(error))
-        }
-    }
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(broken(error)))
+}
+
+/// A task that panicked.
+fn broken(error: JoinError) -> Error {
+    Error::new(ErrorKind::Internal, "a task of the download failed").with_source(error)
 }
 
 /// A deadline that never comes, for when there is none.

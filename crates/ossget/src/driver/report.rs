@@ -45,6 +45,11 @@ impl Reporter {
         drop(self.sender.send(report));
     }
 
+    /// Whether the driver is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Reports that local storage failed.
     pub(super) fn storage(&self, during: StorageTask, error: FsError) {
         let event = Event::StorageFailed { during };

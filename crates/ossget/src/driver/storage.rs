@@ -3,18 +3,17 @@
 use crate::checkpoint::recorded;
 use crate::options::{Clobber, Durability, Options, Resume, Symlink};
 use crate::{Error, ErrorKind, Object};
-use ossget_core::session::{Event, Examination, PrepareMode, PreparedPartial, ResumeVerify};
+use ossget_core::session::{Event, Examination, PreparedPartial, Recording, ResumeVerify};
 use ossget_core::{
-    Admission, Bind, Checkpoint, CheckpointError, HEADER_LEN, Header, Locator, ObjectIdentity,
-    PartIndex, PartPlan, PartSet, RefuseReason, SLOT_LEN, SessionId, Slot, SlotCodec, SourceKind,
-    Wanted, admit, file_len,
+    Admission, Bind, Checkpoint, CheckpointError, HEADER_LEN, Header, Locator, PartIndex, PartPlan,
+    PartSet, RefuseReason, SLOT_LEN, Slot, SlotCodec, SourceKind, Wanted, admit, file_len,
 };
 use ossget_fs::{
     Caveat, CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, PartialFile, Place,
     PublishMode, Syncing,
 };
 use sha2::{Digest as _, Sha256};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,17 +26,10 @@ use super::report::Reporter;
 pub(super) struct Storage {
     pub(super) lock: Arc<dyn DestinationLock>,
     pub(super) syncing: Syncing,
-    locator: Locator,
-    destination_hash: [u8; 32],
-    recording: Records,
+    pub(super) locator: Locator,
+    pub(super) destination_hash: [u8; 32],
+    pub(super) recording: Recording,
     clobber: Clobber,
-}
-
-/// Whether the checkpoint is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Records {
-    Kept,
-    None,
 }
 
 /// What an earlier run left.
@@ -60,12 +52,12 @@ pub(super) struct Prepared {
     pub(super) name: OsString,
     pub(super) codec: SlotCodec,
     pub(super) plan: PartPlan,
-    trust: Trust,
+    pub(super) trust: Trust,
 }
 
 /// Whether the file is still the one that the checkpoint was bound to, by its looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trust {
+pub(super) enum Trust {
     AsBound,
     /// Copied, restored or resized: whatever the user trusts, every part is read back.
     Foreign,
@@ -95,10 +87,9 @@ impl Storage {
         };
         let lock = file_system.lock(&place, syncing).map_err(Error::storage)?;
         let destination_hash = destination_hash(lock.as_ref(), options);
-        let recording = match (options.durability, options.resume) {
-            (Durability::None, _) | (_, Resume::Off) => Records::None,
-            _ => Records::Kept,
-        };
+        // Without locks the checkpoint lives and dies with this run.
+        let lockless = lock.caveats().contains(&Caveat::NoLocks);
+        let recording = if lockless { Recording::Off } else { options.recording() };
         let storage = Self {
             lock,
             syncing,
@@ -145,9 +136,15 @@ impl Storage {
     /// Reads what an earlier run left and decides whether it may be resumed.
     pub(super) fn load(&self, object: &Object, options: &Options) -> Result<Left, Error> {
         let found = self.read_header().map_err(Error::storage)?;
-        let partial_name = found.as_ref().ok().map(|header| OsString::from(&header.partial_name));
-        let partial_name = partial_name.filter(|name| self.lock.is_partial_name(name));
-        if matches!(options.resume, Resume::Restart | Resume::Off) {
+        let partial_name = match &found {
+            Ok(header) => self.partial_name(&header.partial_name),
+            // The bind page names the partial file, too.
+            Err(_) => self
+                .read_bind()
+                .map_err(Error::storage)?
+                .and_then(|bind| self.partial_name(&bind.partial_name)),
+        };
+        if options.resume == Resume::Restart || self.recording == Recording::Off {
             return Ok(Left { partial_name, ..Left::default() });
         }
         let wanted = Wanted {
@@ -180,6 +177,24 @@ impl Storage {
         Ok(Header::decode(&page))
     }
 
+    /// The name that a checkpoint's record of it stands for, if it can be a partial file of this
+    /// destination at all. Never trusted further than that: anyone could have written it.
+    fn partial_name(&self, recorded: &str) -> Option<OsString> {
+        let stem = recorded.strip_suffix(".part")?;
+        let suffix = stem.get(stem.len().checked_sub(16)?..)?;
+        let name = self.lock.partial_name(suffix);
+        (self.lock.is_partial_name(&name) && recorded_name(&name, suffix) == recorded)
+            .then_some(name)
+    }
+
+    /// The bind page, if it is one.
+    pub(super) fn read_bind(&self) -> Result<Option<Bind>, FsError> {
+        let mut page = vec![0; HEADER_LEN];
+        let read = self.lock.checkpoint().read_at(&mut page, HEADER_LEN as u64)?;
+        page.truncate(read);
+        Ok(Bind::decode(&page).ok())
+    }
+
     /// The recorded parts, or `None` if the file has the wrong length.
     fn read_slots(&self, header: &Header) -> Result<Option<PartSet>, FsError> {
         let checkpoint = self.lock.checkpoint();
@@ -187,105 +202,6 @@ impl Storage {
             return Ok(None);
         }
         recorded(checkpoint.as_ref(), header).map(Some)
-    }
-
-    /// Makes the partial file ready, new or old.
-    pub(super) fn prepare(
-        &self,
-        identity: &ObjectIdentity,
-        plan: &PartPlan,
-        mode: PrepareMode,
-        left: &Left,
-    ) -> Result<Preparation, FsError> {
-        if let Some(name) = &left.superseded {
-            self.lock.remove_partial(name)?;
-        }
-        match (mode, &left.checkpoint) {
-            (PrepareMode::Resume, Some(checkpoint)) => self.reopen(&checkpoint.header, plan),
-            (PrepareMode::Resume, None) => Ok(Preparation::Absent),
-            (PrepareMode::Fresh, _) => {
-                if self.is_at_destination(identity, plan)? {
-                    self.remove_left(left)?;
-                    return Ok(Preparation::AtDestination);
-                }
-                self.create(identity, plan, left)
-            }
-        }
-    }
-
-    fn read_bind(&self, header: &Header) -> Result<Option<Bind>, FsError> {
-        let mut page = vec![0; HEADER_LEN];
-        let read = self.lock.checkpoint().read_at(&mut page, HEADER_LEN as u64)?;
-        page.truncate(read);
-        Ok(Bind::decode(&page).ok().filter(|bind| bind.is_of(header)))
-    }
-
-    fn reopen(&self, header: &Header, plan: &PartPlan) -> Result<Preparation, FsError> {
-        let name = OsString::from(&header.partial_name);
-        let Some(bind) = self.read_bind(header)? else { return Ok(Preparation::Absent) };
-        if self.lock.destination()?.is_some_and(|there| there.id.inode == bind.inode) {
-            // Published, but the run ended before it could remove the partial file's own name.
-            self.lock.remove_partial(&name)?;
-            return Ok(Preparation::Absent);
-        }
-        let Some(opened) = self.lock.open_partial(&name)? else { return Ok(Preparation::Absent) };
-        let size = plan.extent().len();
-        let same = bind.inode == opened.id.inode && bind.birth == opened.id.birth;
-        let trust = if same && opened.len == size { Trust::AsBound } else { Trust::Foreign };
-        if opened.len != size {
-            opened.file.resize(size)?;
-        }
-        let codec = SlotCodec::new(header.session, plan);
-        let prepared = Prepared { partial: opened.file, name, codec, plan: *plan, trust };
-        Ok(Preparation::Ready(PreparedPartial::Resumed, prepared))
-    }
-
-    /// Header, partial file, bind record: each durable before the next, so that a crash at any
-    /// point leaves a state that the next run understands.
-    fn create(
-        &self,
-        identity: &ObjectIdentity,
-        plan: &PartPlan,
-        left: &Left,
-    ) -> Result<Preparation, FsError> {
-        if self.recording == Records::Kept {
-            self.remove_left_partial(left)?;
-        }
-        let session = SessionId::new(random());
-        let name = self.lock.partial_name(&suffix(random()));
-        let header = Header {
-            session,
-            identity: identity.clone(),
-            plan: *plan,
-            locator: self.locator.clone(),
-            partial_name: name.to_string_lossy().into_owned(),
-            destination_hash: self.destination_hash,
-            creator: concat!("ossget/", env!("CARGO_PKG_VERSION")).to_owned(),
-        };
-        let checkpoint = self.lock.checkpoint();
-        if self.recording == Records::Kept {
-            checkpoint.reset(file_len(plan.count()))?;
-            checkpoint.write_all_at(&page(header.encode())?, 0)?;
-            checkpoint.sync_all()?;
-        }
-        let size = plan.extent().len();
-        let partial = self.lock.create_partial(&name, size)?;
-        if self.recording == Records::Kept {
-            let (id, _) = partial.check()?;
-            let bind = Bind {
-                session,
-                inode: id.inode,
-                birth: id.birth,
-                size,
-                device: id.device,
-                partial_name: header.partial_name,
-            };
-            checkpoint.write_all_at(&page(bind.encode())?, HEADER_LEN as u64)?;
-            checkpoint.sync_data()?;
-        }
-        let codec = SlotCodec::new(session, plan);
-        let prepared = Prepared { partial, name, codec, plan: *plan, trust: Trust::AsBound };
-        Ok(Preparation::Ready(PreparedPartial::Fresh, prepared))
     }
 
     /// Starts the thread that syncs and records.
@@ -305,29 +221,6 @@ impl Storage {
         })
     }
 
-    /// Whether the destination already holds the object: by length and by the CRC-64 of what is
-    /// read from it, never by its name.
-    fn is_at_destination(
-        &self,
-        identity: &ObjectIdentity,
-        plan: &PartPlan,
-    ) -> Result<bool, FsError> {
-        let extent = plan.extent();
-        let whole = extent.start() == 0 && extent.end() == identity.size;
-        let Some(crc) = identity.crc64.filter(|_| whole) else { return Ok(false) };
-        let there = self.lock.destination()?;
-        if there.is_none_or(|state| state.len != identity.size) {
-            return Ok(false);
-        }
-        let Some(file) = self.lock.open_destination()? else { return Ok(false) };
-        let same = hash_file(file.as_ref(), 0..identity.size).is_ok_and(|found| found == crc);
-        if same && self.syncing == Syncing::Full {
-            // An earlier run may have been cut off between the rename and its last sync.
-            file.sync_data()?;
-        }
-        Ok(same)
-    }
-
     /// Reads kept parts back and reports each.
     pub(super) fn rehash(
         &self,
@@ -338,6 +231,10 @@ impl Storage {
     ) {
         let checkpoint = self.lock.checkpoint();
         for index in first.get()..first.get().saturating_add(count) {
+            if reporter.is_closed() {
+                // Nobody listens any more: do not hold the lock any longer.
+                return;
+            }
             let part = PartIndex::new(index);
             let recorded = read_slot(checkpoint.as_ref(), &prepared.codec, part);
             let found = match (recorded, verify, prepared.trust) {
@@ -378,7 +275,7 @@ impl Storage {
     /// Removes the checkpoint after success. An old one of a run that was told not to use it
     /// goes with its partial file.
     pub(super) fn clean_up(&self, left: &Left) -> Result<(), FsError> {
-        if self.recording == Records::None {
+        if self.recording == Recording::Off {
             self.remove_left_partial(left)?;
         }
         self.lock.remove_checkpoint()
@@ -390,32 +287,32 @@ impl Storage {
             self.lock.remove_partial(&prepared.name)?;
         }
         match self.recording {
-            Records::Kept => self.lock.remove_checkpoint(),
-            Records::None => Ok(()),
+            Recording::On => self.lock.remove_checkpoint(),
+            Recording::Off => Ok(()),
         }
     }
 
     /// After a stop: what nobody can resume goes, the rest stays.
     pub(super) fn leave(&self, prepared: Option<&Prepared>) -> Result<(), FsError> {
         match self.recording {
-            Records::Kept => Ok(()),
-            Records::None => self.discard(prepared),
+            Recording::On => Ok(()),
+            Recording::Off => self.discard(prepared),
         }
     }
 
     /// Whether a stopped run leaves something that the next one can use.
     pub(super) const fn is_recording(&self) -> bool {
-        matches!(self.recording, Records::Kept)
+        matches!(self.recording, Recording::On)
     }
 
-    fn remove_left_partial(&self, left: &Left) -> Result<(), FsError> {
+    pub(super) fn remove_left_partial(&self, left: &Left) -> Result<(), FsError> {
         match &left.partial_name {
             Some(name) => self.lock.remove_partial(name),
             None => Ok(()),
         }
     }
 
-    fn remove_left(&self, left: &Left) -> Result<(), FsError> {
+    pub(super) fn remove_left(&self, left: &Left) -> Result<(), FsError> {
         self.remove_left_partial(left)?;
         self.lock.remove_checkpoint()
     }
@@ -470,11 +367,10 @@ fn refused(reason: &RefuseReason) -> Error {
         .with_hint("finish that download, or drop its checkpoint with --restart")
 }
 
-fn page(encoded: Result<Vec<u8>, CheckpointError>) -> Result<Vec<u8>, FsError> {
-    encoded.map_err(|error| {
-        let source = std::io::Error::other(error);
-        FsError::new(FsErrorKind::Storage, "encode the checkpoint", "checkpoint", Some(source))
-    })
+/// What a checkpoint records of a partial file's name: the name, or where that is no UTF-8 its
+/// random suffix, from which the name can be made again.
+pub(super) fn recorded_name(name: &OsStr, suffix: &str) -> String {
+    name.to_str().map_or_else(|| format!("{suffix}.part"), ToOwned::to_owned)
 }
 
 /// Bytes from the system's random source.
@@ -482,13 +378,4 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system has a random source");
     bytes
-}
-
-/// Sixteen characters of base 32, in lower case.
-fn suffix(random: [u8; 10]) -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let mut wide = [0; 16];
-    wide[6..].copy_from_slice(&random);
-    let bits = u128::from_be_bytes(wide);
-    (0..16).rev().map(|at| char::from(ALPHABET[(bits >> (5 * at)) as usize & 31])).collect()
 }

@@ -180,8 +180,8 @@ pub fn transport_failure(error: &TransportError) -> (Failure, ErrorKind) {
     }
 }
 
-/// The kind of a failure of which nothing more is known.
-const fn kind_of(failure: Failure) -> ErrorKind {
+/// The kind of error that a class of failure is, where nothing more is known.
+pub(crate) const fn kind_of(failure: Failure) -> ErrorKind {
     match failure {
         Failure::Network | Failure::Unsent => ErrorKind::Network,
         Failure::Stalled => ErrorKind::Timeout,

@@ -219,7 +219,8 @@ impl Source for OssSource {
         let call = Call { method: Method::HEAD, object, headers: HeaderMap::new() };
         let response = self.exchange(&call).await?;
         let identity = match response.head.status {
-            StatusCode::OK => answer::identity(&response.head.headers),
+            StatusCode::OK => answer::identity(&response.head.headers)
+                .and_then(|identity| of_version(identity, object.version())),
             other => Err(answer::unexpected(other)),
         };
         identity.map_err(|error| error.with_host(self.endpoint.host()))
@@ -288,6 +289,24 @@ fn range_headers(range: ByteRange, pinned: &ObjectIdentity) -> Result<HeaderMap,
 
 const RANGE_BEHAVIOR: HeaderName = HeaderName::from_static("x-oss-range-behavior");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token");
+
+/// Checks that the object described is the version that was asked for. A proxy may leave the
+/// version out of its answer; one that names another has answered something else.
+fn of_version(
+    mut identity: ObjectIdentity,
+    asked: Option<&str>,
+) -> Result<ObjectIdentity, SourceError> {
+    match (&identity.version_id, asked) {
+        (Some(found), Some(asked)) if found != asked => Err(SourceError::protocol(
+            "the server describes another version than the one asked for",
+        )),
+        (None, Some(asked)) => {
+            identity.version_id = Some(asked.to_owned());
+            Ok(identity)
+        }
+        _ => Ok(identity),
+    }
+}
 
 #[cfg(test)]
 mod tests;

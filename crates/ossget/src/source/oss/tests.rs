@@ -70,3 +70,17 @@ pub(super) fn all_text(error: &(dyn StdError + 'static)) -> String {
     }
     text
 }
+
+#[test]
+fn a_version_that_was_not_asked_for_is_no_answer() {
+    let described = |version: Option<&str>| {
+        let identity = ObjectIdentity::new(1);
+        version.map_or_else(|| identity.clone(), |version| identity.clone().version_id(version))
+    };
+    assert!(super::of_version(described(Some("a")), Some("b")).is_err());
+    let found = |described, asked| super::of_version(described, asked).unwrap().version_id;
+    assert_eq!(found(described(Some("a")), Some("a")).as_deref(), Some("a"));
+    assert_eq!(found(described(Some("a")), None).as_deref(), Some("a"));
+    assert_eq!(found(described(None), Some("b")).as_deref(), Some("b"));
+    assert_eq!(found(described(None), None), None);
+}
