@@ -40,7 +40,7 @@ impl Rig {
         self.dir.path().join("object.bin")
     }
 
-    fn download(&self) -> ossget::Download {
+    fn download(&self) -> Download {
         self.client
             .download(Object::new(BUCKET, KEY).expect("the rig stands"), self.path())
             .part_size(PartSize::kib(100).expect("the rig stands"))
