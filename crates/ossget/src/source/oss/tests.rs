@@ -77,8 +77,8 @@ fn a_version_that_was_not_asked_for_is_no_answer() {
         let identity = ObjectIdentity::new(1);
         version.map_or_else(|| identity.clone(), |version| identity.clone().version_id(version))
     };
-    assert!(super::of_version(described(Some("a")), Some("b")).is_err());
-    let found = |described, asked| super::of_version(described, asked).unwrap().version_id;
+    assert!(of_version(described(Some("a")), Some("b")).is_err());
+    let found = |described, asked| of_version(described, asked).unwrap().version_id;
     assert_eq!(found(described(Some("a")), Some("a")).as_deref(), Some("a"));
     assert_eq!(found(described(Some("a")), None).as_deref(), Some("a"));
     assert_eq!(found(described(None), Some("b")).as_deref(), Some("b"));
