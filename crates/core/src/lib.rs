@@ -45,9 +45,7 @@ pub use identity::{IdentityField, ObjectIdentity};
 pub use part_set::PartSet;
 pub use plan::{MAX_PARTS, PartIndex, PartPlan, PartSize, PartSizeError};
 pub use range::{ByteRange, RangeHeader};
-pub use resume::{
-    Admission, ExtentRequest, Found, FreshReason, RefuseReason, Wanted, admit, same_object,
-};
+pub use resume::{Admission, ExtentRequest, FreshReason, RefuseReason, Wanted, admit, same_object};
 pub use rng::Jitter;
 pub use sip::{siphash24, siphash24_words};
 pub use verdict::{Expectation, Rejection, ResponseHead, Verdict, judge, parse_crc64};

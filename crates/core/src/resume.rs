@@ -2,9 +2,7 @@
 
 use alloc::string::String;
 
-use crate::{
-    ByteRange, Checkpoint, CheckpointError, Header, IdentityField, Locator, ObjectIdentity,
-};
+use crate::{ByteRange, CheckpointError, Header, IdentityField, Locator, ObjectIdentity};
 
 /// What is asked for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +47,6 @@ impl ExtentRequest {
             }
         }
     }
-}
-
-/// What was found where the checkpoint lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each download, and it moves once")]
-pub enum Found {
-    /// No checkpoint.
-    Nothing,
-    /// One to resume from.
-    Usable(Checkpoint),
-    /// One that cannot be read.
-    Damaged(CheckpointError),
 }
 
 /// What becomes of a checkpoint that was found.
