@@ -343,3 +343,14 @@ async fn a_server_that_cuts_every_body_short_is_outlasted() {
     assert!(done.attempts_failed > 40, "{}", done.attempts_failed);
     assert_eq!(done.fetched_bytes, 3_000_000);
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_be_held_here_leaves_nothing_behind() {
+    // More than any file system here has room for; the simulator makes the bytes up.
+    let rig = Rig::new(1 << 60).await;
+    let object = Object::new(BUCKET, KEY).unwrap();
+    let error = rig.client.download(object, rig.path()).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::Storage), "{error:?}");
+    assert_eq!(rig.files(), [] as [&str; 0]);
+    assert_eq!(rig.gets(), []);
+}

@@ -267,7 +267,8 @@ impl Driver {
 
     fn prepare(&mut self, identity: ObjectIdentity, plan: PartPlan, mode: PrepareMode) {
         let superseded = self.open.take().map(|open| open.prepared.name);
-        let resumable = self.left.checkpoint.is_some();
+        let left = self.left.checkpoint.as_ref();
+        let resumable = left.is_some_and(|checkpoint| !checkpoint.recorded.is_empty());
         if mode == PrepareMode::Fresh && (superseded.is_some() || resumable) {
             self.teller.warn("what was downloaded before cannot be used; starting over".to_owned());
         }

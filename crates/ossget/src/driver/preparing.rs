@@ -95,7 +95,12 @@ impl Storage {
             checkpoint.sync_all()?;
         }
         let size = plan.extent().len();
-        let partial = self.lock.create_partial(&name, size)?;
+        let partial = self.lock.create_partial(&name, size).inspect_err(|_| {
+            // A checkpoint of nothing would only make the next run wonder.
+            if self.recording == Recording::On {
+                drop(self.lock.remove_checkpoint());
+            }
+        })?;
         if self.recording == Recording::On {
             let (id, _) = partial.check()?;
             self.write_bind(&Bind {
