@@ -262,7 +262,7 @@ fn traced(test: &str, scratch: &Scratch) -> Option<Vec<String>> {
     Some(lines.map(shortened).collect())
 }
 
-/// `123 fsync(5</tmp/x/work/a.part>) = 0` becomes `fsync a.part`.
+/// `123 fsync(5</tmp/x/d/a.part>) = 0` becomes `fsync a.part`.
 fn shortened(line: &str) -> String {
     let call = line.split_whitespace().nth(1).expect("call").split('(').next().expect("name");
     let path = line.split(['<', '>']).nth(1).expect("path");
