@@ -104,3 +104,31 @@ fn another_object_for_a_destination_that_is_being_downloaded_is_refused() {
     assert!(ended.event("object_done")["resumed_bytes"].as_u64().unwrap() > 0);
     rig.assert_downloaded();
 }
+
+#[test]
+fn a_page_that_is_not_of_oss_replaces_nothing() {
+    let rig = Rig::new(1, SIZE);
+    fs::write(rig.destination(), "old").unwrap();
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n";
+    rig.sim.fault(On::head().always(), Fault::Raw(page.into()));
+    let page = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhtml";
+    rig.sim.fault(On::get().always(), Fault::Raw(page.into()));
+    let ended = rig.run(ARGS);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(fs::read(rig.destination()).unwrap(), b"old");
+    assert_eq!(rig.files(), ["object.bin"]);
+}
+
+#[test]
+fn a_report_cannot_overwrite_the_destination_whichever_path_it_takes() {
+    let rig = Rig::new(1, SIZE);
+    fs::write(rig.destination(), "old").unwrap();
+    std::os::unix::fs::symlink(rig.destination(), rig.dir().join("link")).unwrap();
+    for report in ["object.bin", "link", "../dir/object.bin"] {
+        let name = rig.dir().file_name().unwrap().to_str().unwrap();
+        let report = rig.dir().join(report.replace("dir", name));
+        let ended = rig.run(&["--report", report.to_str().unwrap()]);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert_eq!(fs::read(rig.destination()).unwrap(), b"old");
+    }
+}

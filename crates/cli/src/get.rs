@@ -115,12 +115,43 @@ fn end(story: &mut Story, error: Error) -> u8 {
 
 /// The lines that the user wants, unless they would overwrite the destination.
 fn lines(low: &GetArgs) -> Result<Lines, Error> {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let destination = absolute(Path::new(&low.destination));
-    if low.output.report.as_deref().is_some_and(|report| absolute(report) == destination) {
+    let typed = Path::new(&low.destination);
+    let key = low.source.to_string_lossy();
+    let base = key.split("?versionId=").next().unwrap_or_default().rsplit('/').next();
+    let within = typed.join(base.unwrap_or_default());
+    let report = low.output.report.as_deref();
+    if report.is_some_and(|report| is_same(report, typed) || is_same(report, &within)) {
         return Err(usage("--report names DEST itself"));
     }
     output::lines(&low.output)
+}
+
+/// Whether two paths lead to one file, through links of either kind too.
+fn is_same(one: &Path, other: &Path) -> bool {
+    if let (Ok(one), Ok(other)) = (identity(one), identity(other)) {
+        return one == other;
+    }
+    let resolved = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        match (path.parent().map(Path::canonicalize), path.file_name()) {
+            (Some(Ok(parent)), Some(name)) => parent.join(name),
+            _ => path,
+        }
+    };
+    resolved(one) == resolved(other)
+}
+
+/// What tells an existing file from all others.
+#[cfg(unix)]
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).map(|found| (found.dev(), found.ino()))
+}
+
+/// What tells an existing file from all others.
+#[cfg(not(unix))]
+fn identity(path: &Path) -> std::io::Result<PathBuf> {
+    path.canonicalize()
 }
 
 /// Source and destination as they were typed, for whoever has to be told that they are wrong.
@@ -196,5 +227,24 @@ mod tests {
         let object = Object::new("bkt", "a/b.bin").unwrap();
         assert_eq!(file_of(dir.path(), &object), dir.path().join("b.bin"));
         assert_eq!(file_of(&dir.path().join("c"), &object), dir.path().join("c"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_recognised_by_whatever_path_leads_to_it() {
+        use std::fs;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "x").unwrap();
+        fs::write(at("other"), "x").unwrap();
+        fs::create_dir(at("d")).unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        fs::hard_link(at("file"), at("hard")).unwrap();
+        for same in ["file", "link", "hard", "d/../file", "./file"] {
+            assert!(is_same(&at(same), &at("file")), "{same}");
+        }
+        assert!(!is_same(&at("other"), &at("file")));
+        assert!(is_same(&at("d/../new"), &at("new")), "neither has to exist");
+        assert!(!is_same(&at("d/new"), &at("new")));
     }
 }

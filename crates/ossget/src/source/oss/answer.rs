@@ -49,6 +49,13 @@ impl Refusal {
 pub(super) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceError> {
     let length = content_length(headers)?
         .ok_or_else(|| SourceError::protocol("the server does not tell the object's length"))?;
+    let marks = [&ETAG, &CRC64, &REQUEST_ID];
+    if !marks.into_iter().any(|mark| headers.contains_key(mark)) {
+        // A login page of some network in between, for instance.
+        return Err(SourceError::protocol(
+            "the answer is none of OSS: it has neither an ETag nor a CRC-64 nor a request id",
+        ));
+    }
     let mut identity = ObjectIdentity::new(length);
     identity.etag = text(headers, &ETAG);
     identity.last_modified = text(headers, &LAST_MODIFIED);
@@ -147,6 +154,7 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 const CRC64: HeaderName = HeaderName::from_static("x-oss-hash-crc64ecma");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-oss-request-id");
 const OBJECT_TYPE: HeaderName = HeaderName::from_static("x-oss-object-type");
 const VERSION_ID: HeaderName = HeaderName::from_static("x-oss-version-id");
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::header::{ACCEPT_ENCODING, USER_AGENT};
 
 fn found() -> Reply {
-    Reply::new(200).header("content-length", "1000")
+    Reply::new(200).header("content-length", "1000").header("x-oss-request-id", "RID")
 }
 
 fn header<'a>(request: &'a http::Request<()>, name: &str) -> Option<&'a str> {

@@ -104,6 +104,7 @@ async fn a_probe_does_without_all_but_the_length() {
         Reply::new(200).header("content-length", "1").header("content-length", "2"),
         Reply::new(204).header("content-length", "1"),
         Reply::new(206).header("content-length", "1"),
+        Reply::new(200).header("content-length", "1").header("server", "login page"),
     ] {
         let shown = format!("{reply:?}");
         let (source, _) = super::source([reply]);
