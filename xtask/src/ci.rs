@@ -19,6 +19,13 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
         })?,
         Err(why) => steps.skip("deny", &why, machine)?,
     }
+    match strace() {
+        Ok(()) => steps.run("system calls", || {
+            let mut suite = cargo(["test", "-p", "ossget-fs", "--test", "system"]);
+            run_command(suite.env("OSSGET_NO_SKIP", "1"))
+        })?,
+        Err(why) => steps.skip("system calls", &why, machine)?,
+    }
     match python_venv() {
         Ok(()) => steps.run("python SDKs", || {
             run_command(&mut cargo([
@@ -45,21 +52,36 @@ fn cargo_deny() -> Outcome {
         .context("cargo-deny is missing and could not be installed")
 }
 
+/// Makes sure that system calls can be traced; the suite also mounts, as root.
+fn strace() -> Outcome {
+    if !is_root() {
+        return Err(Failure::new("the suite mounts file systems, which only root may do"));
+    }
+    let has_strace = || succeeds(program("strace").arg("-V"));
+    if has_strace() { Ok(()) } else { install("strace", has_strace) }
+}
+
 /// Makes sure that Python can make virtual environments; the suite makes its own.
 fn python_venv() -> Outcome {
-    if has_venv() {
-        return Ok(());
-    }
+    if has_venv() { Ok(()) } else { install("python3-venv", has_venv) }
+}
+
+/// Installs a Debian package and looks whether it does what it is wanted for.
+fn install(package: &str, works: impl Fn() -> bool) -> Outcome {
     if !succeeds(program("apt-get").arg("--version")) {
-        return Err(Failure::new("python3 with its venv module is missing"));
+        return Err(Failure::new(format!("{package} is missing, and there is no apt-get")));
     }
     if !is_root() {
-        return Err(Failure::new("python3-venv is missing and only root may install it"));
+        return Err(Failure::new(format!("{package} is missing and only root may install it")));
     }
-    let missing = "python3-venv is missing and could not be installed";
-    run_command(apt_get().arg("update")).context(missing)?;
-    run_command(apt_get().args(["install", "--yes", "python3-venv"])).context(missing)?;
-    if has_venv() { Ok(()) } else { Err(Failure::new("python3 -m venv does not work")) }
+    let missing = format!("{package} is missing and could not be installed");
+    run_command(apt_get().arg("update")).context(&missing)?;
+    run_command(apt_get().args(["install", "--yes", package])).context(&missing)?;
+    if works() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("{package} was installed and does not work")))
+    }
 }
 
 /// `ensurepip` is what Debian splits off: `python3 -m venv --help` works without it.

@@ -87,7 +87,9 @@ pub(crate) fn assert_kind<T: Debug>(result: Result<T, FsError>, kind: FsErrorKin
     error
 }
 
-/// Says that a test could not be run, past the capture of the test runner.
+/// Says that a test could not be run, past the capture of the test runner. Fails where
+/// `OSSGET_NO_SKIP` says that everything it needs is there.
 pub(crate) fn skipped(why: &str) {
+    assert!(std::env::var_os("OSSGET_NO_SKIP").is_none(), "skipped although it must not be: {why}");
     writeln!(std::io::stderr(), "SKIPPED: {why}").expect("stderr");
 }
