@@ -3,10 +3,12 @@
 //! A commit takes a snapshot of the finished parts first, then syncs, then records exactly that
 //! snapshot: what was stored while the sync ran may not be covered by it.
 
+use super::commit_window::CommitWindow;
 use super::{Action, Moment, SessionConfig, SlotWrite};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
+use core::time::Duration;
 
 /// One commit. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +23,7 @@ pub(super) struct Commits {
     serial: u64,
     /// Bytes recorded by this run.
     recorded_bytes: u64,
+    pub(super) window: CommitWindow,
     health: Health,
 }
 
@@ -89,10 +92,10 @@ impl Commits {
         if self.running.is_some() {
             return None;
         }
-        let wanted = if self.queue.bytes >= config.commit_bytes {
+        let wanted = if self.queue.bytes >= self.window.bytes(config) {
             oldest
         } else {
-            oldest.after(config.commit_interval)
+            oldest.after(self.window.interval(config))
         };
         let allowed = self.last_begun.map(|begun| begun.after(config.commit_gap));
         Some(allowed.map_or(wanted, |allowed| wanted.max(allowed)))
@@ -125,6 +128,7 @@ impl Commits {
     /// The sync of `id` returned success. Whether such a sync was awaited.
     pub(super) fn synced(
         &mut self,
+        now: Moment,
         id: CommitId,
         #[cfg_attr(not(feature = "mutants"), expect(unused_variables, reason = "for mutants"))]
         config: &SessionConfig,
@@ -138,6 +142,7 @@ impl Commits {
             self.running = None;
             return true;
         }
+        self.window.synced(self.last_begun.map_or(Duration::ZERO, |begun| now.since(begun)));
         #[cfg(feature = "mutants")]
         match config.mutant {
             Some(super::Mutant::LiveSet) => {

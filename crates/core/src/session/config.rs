@@ -24,9 +24,10 @@ pub struct SessionConfig {
     pub backoff: Backoff,
     /// Most bytes asked for by one request; a single part may be larger.
     pub request_bytes: u64,
-    /// Commit once so many bytes are stored and not yet recorded.
+    /// Commit once so many bytes are stored and not yet recorded; up to eight times as many on
+    /// disks whose syncs are slow.
     pub commit_bytes: u64,
-    /// Commit once the oldest stored part has waited this long.
+    /// Commit once the oldest stored part has waited this long; up to 5 s where syncs are slow.
     pub commit_interval: Duration,
     /// Never begin two commits closer together than this.
     pub commit_gap: Duration,

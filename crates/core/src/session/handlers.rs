@@ -155,7 +155,7 @@ impl Session {
                 transfer.stored(now, attempt, (part, Piece { bytes, crc }), &self.config)
             }
             Event::Synced { commit } => {
-                transfer.commits.synced(commit, &self.config, &mut self.actions)
+                transfer.commits.synced(now, commit, &self.config, &mut self.actions)
             }
             Event::Recorded { commit } => transfer.commits.recorded(commit),
             Event::Rehashed { part, recorded, found } => {

@@ -175,6 +175,8 @@ impl Session {
                 .received_in_vain
                 .saturating_add(transfer.map_or(0, |t| t.bytes_received)),
             bytes_recorded: recorded.saturating_add(kept).saturating_add(unchecked),
+            commit_bytes: transfer
+                .map_or(self.config.commit_bytes, |t| t.commits.window.bytes(&self.config)),
             live: transfer.map_or(0, |t| u32::try_from(t.live.len()).unwrap_or(u32::MAX)),
             attempts_failed: self.attempts_failed,
             restarts: self.restarts,

@@ -19,6 +19,7 @@
 mod action;
 mod attempt;
 mod commit;
+mod commit_window;
 mod config;
 mod deadline;
 mod event;

@@ -18,6 +18,9 @@ pub struct Progress {
     pub bytes_received: u64,
     /// Bytes recorded in the checkpoint, kept ones included.
     pub bytes_recorded: u64,
+    /// Commit once so many bytes are stored and not yet recorded: the window in force, which grows
+    /// on disks that sync slowly.
+    pub commit_bytes: u64,
     /// Attempts now live.
     pub live: u32,
     /// Attempts that failed in this run.

@@ -44,7 +44,7 @@ impl Transfer {
         if config.recording == Recording::Off {
             return Some(u64::MAX);
         }
-        let bound = config.commit_bytes.saturating_mul(BACKLOG_WINDOWS);
+        let bound = self.commits.window.bytes(config).saturating_mul(BACKLOG_WINDOWS);
         let backlog = self.commits.backlog();
         if backlog > bound {
             return None;
