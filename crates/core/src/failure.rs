@@ -16,6 +16,8 @@ pub enum Failure {
     Stalled,
     /// The service asks for fewer requests.
     Throttled,
+    /// This machine has no descriptor, port or buffer left for another connection.
+    Scarce,
     /// The service, or a proxy before it, is out of order for now.
     Unavailable,
     /// The server violates the protocol. Counted against the budget even while nothing else
@@ -85,6 +87,7 @@ impl Failure {
             | Self::Unsent
             | Self::Stalled
             | Self::Throttled
+            | Self::Scarce
             | Self::Unavailable
             | Self::Protocol => true,
             Self::Denied
@@ -146,6 +149,7 @@ impl fmt::Display for Failure {
             Self::Unsent => "connection closed before the request left",
             Self::Stalled => "stalled",
             Self::Throttled => "throttled",
+            Self::Scarce => "no room for another connection",
             Self::Unavailable => "service unavailable",
             Self::Protocol => "protocol violation",
             Self::Denied => "access denied",
@@ -226,6 +230,7 @@ mod tests {
             Failure::Unsent,
             Failure::Stalled,
             Failure::Throttled,
+            Failure::Scarce,
             Failure::Unavailable,
             Failure::Protocol,
         ];

@@ -1,11 +1,11 @@
 //! What a session asks of the driver.
 
-use super::{AttemptId, CommitId};
+use super::{AttemptId, CommitId, ResumeVerify};
 use crate::{ByteRange, Failure, IdentityField, ObjectIdentity, PartIndex, PartPlan};
 use core::time::Duration;
 
-/// What the driver shall do. Each action but [`Action::Abort`], [`Action::Retry`] and
-/// [`Action::Finish`] is answered by at least one event, whatever happens.
+/// What the driver shall do. Each action but [`Action::Abort`], [`Action::Retry`],
+/// [`Action::Doubt`] and [`Action::Finish`] is answered by at least one event, whatever happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
@@ -45,6 +45,14 @@ pub enum Action {
         /// How long the range waits.
         wait: Duration,
     },
+    /// Nothing to do: tells observers that the whole does not match the server's CRC-64, and that
+    /// parts are read or fetched again to find out which is wrong.
+    Doubt {
+        /// What the server says.
+        expected: u64,
+        /// What the bytes say.
+        found: u64,
+    },
     /// Make everything written before this action durable in the partial file.
     Sync {
         /// The commit this belongs to.
@@ -63,6 +71,8 @@ pub enum Action {
         first: PartIndex,
         /// How many adjacent parts.
         count: u32,
+        /// Whether they are really read, or their slots taken on trust.
+        verify: ResumeVerify,
     },
     /// Examine the finished file: its length and any user-given digest.
     Verify {
@@ -115,7 +125,12 @@ pub enum Outcome {
         integrity: Integrity,
     },
     /// The object was complete at the destination before; nothing was fetched.
-    AlreadyThere,
+    AlreadyThere {
+        /// CRC-64 of the bytes at the destination.
+        crc64: u64,
+        /// What is known about their integrity.
+        integrity: Integrity,
+    },
     /// The destination is as it was before.
     Stopped {
         /// Why.

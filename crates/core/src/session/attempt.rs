@@ -38,18 +38,32 @@ pub(super) struct Attempt {
     pub(super) next: u64,
     /// Everything before this has been reported as written.
     pub(super) reported: u64,
+    /// When it began.
+    pub(super) begun: Moment,
     /// The last sign of life since the response head; `None` before it.
     pub(super) last_byte: Option<Moment>,
     /// Bytes the whole session had received when this attempt began.
     pub(super) received_before: u64,
+    /// Where its speed is measured from.
+    pub(super) mark: Mark,
     /// Whether it has been told to stop.
     pub(super) state: AttemptState,
+}
+
+/// A point in time from which an attempt's speed is measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) at: Moment,
+    /// Bytes the attempt had delivered.
+    pub(super) received: u64,
+    /// Bytes the whole session had received.
+    pub(super) session_received: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AttemptState {
     Live,
-    /// Told to stop because it fell silent.
+    /// Told to stop because it fell silent or behind.
     Stalled,
     /// Told to stop because the session ends.
     Aborted,

@@ -20,6 +20,14 @@ pub struct SessionConfig {
     pub retry_max_time: Duration,
     /// How long a body may stay silent before its attempt is given up.
     pub read_timeout: Duration,
+    /// How long a probe or an attempt may go without any answer. A backstop for sources without
+    /// timeouts of their own.
+    pub answer_timeout: Duration,
+    /// An attempt below this rate for [`low_speed_time`](Self::low_speed_time) is replaced if its
+    /// peers are ten times faster. 0 turns the rule off.
+    pub low_speed_bytes_per_second: u64,
+    /// See [`low_speed_bytes_per_second`](Self::low_speed_bytes_per_second).
+    pub low_speed_time: Duration,
     /// Waiting times between attempts.
     pub backoff: Backoff,
     /// Most bytes asked for by one request; a single part may be larger.
@@ -95,7 +103,7 @@ pub enum CrcPolicy {
 
 impl SessionConfig {
     /// The defaults: whole object, automatic part size, 10 attempts without progress, 10 minutes
-    /// without any progress at all, 20 s of silence; commits every 64 MiB or 1 s, at least
+    /// without any progress at all, 20 s of silence, 10 KiB/s for 30 s; commits every 64 MiB or 1 s, at least
     /// 100 ms apart (measured: at 64 MiB the syncs cost nothing, per part they cost half).
     #[must_use]
     pub fn new(parallel: NonZeroU32, jitter_seed: u64) -> Self {
@@ -106,6 +114,9 @@ impl SessionConfig {
             retries: 10,
             retry_max_time: Duration::from_secs(600),
             read_timeout: Duration::from_secs(20),
+            answer_timeout: Duration::from_secs(120),
+            low_speed_bytes_per_second: 10 << 10,
+            low_speed_time: Duration::from_secs(30),
             backoff: Backoff::default(),
             request_bytes: 64 << 20,
             commit_bytes: 64 << 20,

@@ -19,7 +19,9 @@ pub enum DeadlineReason {
     Retry,
     /// A commit is due.
     Commit,
-    /// An attempt has been silent for too long.
+    /// One attempt more may be live.
+    Raise,
+    /// A probe or an attempt has been silent, or an attempt slow, for too long.
     Stall,
     /// The run has gone too long without progress.
     NoProgress,

@@ -34,6 +34,8 @@ pub enum Event {
         /// Body bytes written since the last report; 0 for the head.
         bytes: u64,
     },
+    /// The service says, with an answer that it gives, that it holds answers back.
+    HeldBack,
     /// An attempt has written the last byte of a part.
     Stored {
         /// The attempt.
@@ -82,10 +84,12 @@ pub enum Event {
     },
     /// The file stands at the destination, durably.
     Published,
-    /// Local storage failed. Final: nothing is recorded any more.
+    /// Local storage failed. The session stops; whether it still records, the fault says.
     StorageFailed {
         /// What was being done; it is over with this report.
         during: StorageTask,
+        /// What it means for what is stored already.
+        fault: StorageFault,
     },
     /// Another number of attempts may be live from now on.
     LimitChanged {
@@ -117,8 +121,12 @@ pub enum PreparedPartial {
     Resumed,
     /// There is no partial file that the checkpoint could mean.
     Absent,
-    /// The destination already holds the whole object: it was read and has the server's CRC-64.
-    AtDestination,
+    /// The destination already holds what is wanted: it was read and has the server's CRC-64, or
+    /// it is the very file that an earlier run recorded whole.
+    AtDestination {
+        /// CRC-64 of the bytes at the destination.
+        crc64: u64,
+    },
 }
 
 /// A stretch of bytes written by one attempt.
@@ -139,6 +147,16 @@ pub enum Examination {
     WrongLength,
     /// A user-given digest does not match.
     WrongDigest,
+}
+
+/// What a failure of local storage means for what is stored already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageFault {
+    /// A write found no room and changed nothing else: what was stored before can still be synced
+    /// and recorded.
+    NoSpace,
+    /// Anything else: written data may be lost, and a later sync may succeed without them.
+    Broken,
 }
 
 /// What was being done when local storage failed.

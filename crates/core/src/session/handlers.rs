@@ -7,7 +7,7 @@ use super::retry::{Circumstances, Decision};
 use super::transfer::{Target, Transfer};
 use super::{
     Action, AttemptId, CrcPolicy, Event, Examination, Moment, OnChange, Outcome, Piece,
-    PrepareMode, PreparedPartial, Remains, ResumePolicy, StopReason, StorageTask,
+    PrepareMode, PreparedPartial, Remains, ResumePolicy, StopReason, StorageFault, StorageTask,
 };
 use crate::{Checkpoint, Failure, ObjectIdentity, PartPlan, PartSet, PartSize, same_object};
 use alloc::boxed::Box;
@@ -17,7 +17,7 @@ use core::time::Duration;
 impl Session {
     pub(super) fn probed(&mut self, now: Moment, identity: ObjectIdentity) -> bool {
         let State::Probing(probing) = &mut self.state else { return false };
-        if probing.ask != Ask::UnderWay {
+        if !matches!(probing.ask, Ask::UnderWay(_)) {
             return false;
         }
         let resume = probing.resume.take();
@@ -97,7 +97,7 @@ impl Session {
         retry_after: Option<Duration>,
     ) -> bool {
         let State::Probing(probing) = &mut self.state else { return false };
-        if probing.ask != Ask::UnderWay {
+        if !matches!(probing.ask, Ask::UnderWay(_)) {
             return false;
         }
         let since = *probing.since.get_or_insert(now);
@@ -118,9 +118,10 @@ impl Session {
     }
 
     pub(super) fn prepared(&mut self, now: Moment, partial: PreparedPartial) -> bool {
-        let State::Preparing(_) = &self.state else { return false };
-        if partial == PreparedPartial::AtDestination {
-            self.finish(Outcome::AlreadyThere);
+        let State::Preparing(preparing) = &self.state else { return false };
+        if let PreparedPartial::AtDestination { crc64 } = partial {
+            let integrity = preparing.target.integrity();
+            self.finish(Outcome::AlreadyThere { crc64, integrity });
             return true;
         }
         let State::Preparing(mut preparing) = mem::replace(&mut self.state, State::Finished) else {
@@ -140,7 +141,8 @@ impl Session {
             return true;
         }
         let kept = preparing.kept.take().filter(|_| partial == PreparedPartial::Resumed);
-        self.state = State::Transferring(Box::new(Transfer::new(preparing.target, kept, now)));
+        let transfer = Transfer::new(preparing.target, kept, self.config.resume_verify, now);
+        self.state = State::Transferring(Box::new(transfer));
         true
     }
 
@@ -151,6 +153,10 @@ impl Session {
         };
         match event {
             Event::Received { attempt, bytes } => transfer.received(now, attempt, bytes),
+            Event::HeldBack => {
+                transfer.limit.hold(now);
+                true
+            }
             Event::Stored { attempt, part, bytes, crc } => {
                 transfer.stored(now, attempt, (part, Piece { bytes, crc }), &self.config)
             }
@@ -192,6 +198,9 @@ impl Session {
             return true;
         }
         let State::Transferring(transfer) = &mut self.state else { return false };
+        if matches!(failure, Failure::Throttled | Failure::Scarce) {
+            transfer.limit.lower(now, id, (transfer.live.len(), self.serial));
+        }
         let session_received = transfer.bytes_received.saturating_sub(attempt.received_before);
         let what = Circumstances {
             failure,
@@ -262,7 +271,12 @@ impl Session {
         true
     }
 
-    pub(super) fn storage_failed(&mut self, now: Moment, during: StorageTask) -> bool {
+    pub(super) fn storage_failed(
+        &mut self,
+        now: Moment,
+        during: StorageTask,
+        fault: StorageFault,
+    ) -> bool {
         let fits = match (&mut self.state, during) {
             (State::Preparing(_), StorageTask::Prepare)
             | (State::Verifying(..), StorageTask::Verify)
@@ -281,7 +295,14 @@ impl Session {
             _ => false,
         };
         if fits {
-            if let State::Transferring(transfer) | State::Draining(transfer, _) = &mut self.state {
+            // A write that found no room leaves the pages of earlier ones as they were, and their
+            // sync still tells the truth.
+            let harmless =
+                fault == StorageFault::NoSpace && matches!(during, StorageTask::Attempt(_));
+            if !harmless
+                && let State::Transferring(transfer) | State::Draining(transfer, _) =
+                    &mut self.state
+            {
                 transfer.commits.poison();
             }
             self.stop(StopReason::Storage, Remains::Keep);

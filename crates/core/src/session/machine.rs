@@ -7,7 +7,7 @@ use super::{
     Action, Deadline, DeadlineReason, Event, Handled, Moment, Outcome, Phase, Progress, Remains,
     SessionConfig, StopReason,
 };
-use crate::{Checkpoint, Jitter, PartSet};
+use crate::{Checkpoint, Failure, Jitter, PartSet};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::mem;
@@ -23,7 +23,7 @@ pub struct Session {
     pub(super) state: State,
     pub(super) actions: VecDeque<Action>,
     pub(super) jitter: Jitter,
-    serial: u64,
+    pub(super) serial: u64,
     pub(super) restarts: u32,
     pub(super) attempts_failed: u64,
     /// Body bytes of an object that has changed since.
@@ -55,7 +55,8 @@ pub(super) struct Probing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
     At(Moment),
-    UnderWay,
+    /// Since then.
+    UnderWay(Moment),
 }
 
 #[derive(Debug)]
@@ -73,7 +74,7 @@ pub(super) enum Ending {
 
 impl Session {
     /// A session that will do what `config` asks, going on from `resume` if that is still the
-    /// same object.
+    /// same object. It begins at the driver's origin.
     #[must_use]
     pub fn new(config: SessionConfig, resume: Option<Checkpoint>) -> Self {
         let mut session = Self {
@@ -84,7 +85,7 @@ impl Session {
                 suspended: None,
                 failures: Failures::default(),
                 since: None,
-                ask: Ask::UnderWay,
+                ask: Ask::UnderWay(Moment::default()),
             })),
             actions: VecDeque::new(),
             serial: 0,
@@ -107,7 +108,7 @@ impl Session {
             Event::Prepared { partial } => self.prepared(now, partial),
             Event::Verified { examination } => self.verified(examination),
             Event::Published => self.published(),
-            Event::StorageFailed { during } => self.storage_failed(now, during),
+            Event::StorageFailed { during, fault } => self.storage_failed(now, during, fault),
             Event::AttemptFailed { attempt, failure, tail, retry_after } => {
                 self.attempt_failed(now, attempt, (failure, retry_after), tail)
             }
@@ -137,7 +138,10 @@ impl Session {
         match &self.state {
             State::Probing(probing) => match probing.ask {
                 Ask::At(at) => Some(Deadline { at, reason: DeadlineReason::Retry }),
-                Ask::UnderWay => None,
+                Ask::UnderWay(since) => Some(Deadline {
+                    at: since.after(self.config.answer_timeout),
+                    reason: DeadlineReason::Stall,
+                }),
             },
             State::Transferring(transfer) => transfer.deadline(&self.config),
             _ => None,
@@ -178,6 +182,8 @@ impl Session {
             commit_bytes: transfer
                 .map_or(self.config.commit_bytes, |t| t.commits.window.bytes(&self.config)),
             live: transfer.map_or(0, |t| u32::try_from(t.live.len()).unwrap_or(u32::MAX)),
+            limit: transfer
+                .map_or_else(|| self.config.parallel.get(), |t| t.limit.allowed(&self.config)),
             attempts_failed: self.attempts_failed,
             restarts: self.restarts,
         }
@@ -228,14 +234,16 @@ impl Session {
     /// Does whatever the state now allows.
     fn advance(&mut self, now: Moment) {
         match &mut self.state {
-            State::Probing(probing) => {
-                if let Ask::At(at) = probing.ask
-                    && at <= now
-                {
-                    probing.ask = Ask::UnderWay;
+            State::Probing(probing) => match probing.ask {
+                Ask::At(at) if at <= now => {
+                    probing.ask = Ask::UnderWay(now);
                     self.actions.push_back(Action::Probe);
                 }
-            }
+                Ask::UnderWay(since) if now.since(since) >= self.config.answer_timeout => {
+                    self.probe_failed(now, Failure::Stalled, None);
+                }
+                _ => {}
+            },
             State::Transferring(_) => self.advance_transfer(now),
             State::Draining(transfer, ending) => {
                 let ending = *ending;
@@ -267,7 +275,7 @@ impl Session {
             suspended: Some(transfer),
             failures: Failures::default(),
             since: Some(now),
-            ask: Ask::UnderWay,
+            ask: Ask::UnderWay(now),
         }));
         self.actions.push_back(Action::Probe);
     }
@@ -278,9 +286,10 @@ impl Session {
             self.stop(StopReason::NoProgress(failure), Remains::Keep);
             return self.advance(now);
         }
-        while let Some(attempt) = transfer.stalled(now, &self.config) {
+        while let Some(attempt) = transfer.expired(now, &self.config) {
             self.actions.push_back(Action::Abort { attempt });
         }
+        transfer.limit.advance(now, &self.config);
         while let Some((attempt, range)) =
             transfer.next_attempt(now, &self.config, self.serial.saturating_add(1))
         {
@@ -301,11 +310,18 @@ impl Session {
 
     /// Every part is stored, checked and recorded: does the whole match?
     fn conclude(&mut self, now: Moment) {
-        let State::Transferring(transfer) = &self.state else { return };
+        let State::Transferring(transfer) = &mut self.state else { return };
         let found = transfer.crc64();
-        if let Some(expected) = transfer.server_crc()
+        if let Some(expected) = transfer.target.server_crc()
             && expected != found
         {
+            let first = !transfer.doubt.is_raised();
+            if transfer.raise_doubt(now, &self.config) {
+                if first {
+                    self.actions.push_back(Action::Doubt { expected, found });
+                }
+                return self.advance_transfer(now);
+            }
             let reason = StopReason::CrcMismatch { expected, found };
             self.stop(reason, Remains::Discard);
             return self.advance(now);

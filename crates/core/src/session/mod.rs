@@ -22,9 +22,11 @@ mod commit;
 mod commit_window;
 mod config;
 mod deadline;
+mod doubt;
 mod event;
 mod handlers;
 mod judgement;
+mod limit;
 mod machine;
 mod moment;
 mod progress;
@@ -32,6 +34,7 @@ mod rehash;
 mod retry;
 mod schedule;
 mod transfer;
+mod watch;
 
 #[cfg(feature = "mutants")]
 mod mutant;
@@ -41,7 +44,7 @@ pub use attempt::AttemptId;
 pub use commit::CommitId;
 pub use config::{CrcPolicy, OnChange, Recording, ResumePolicy, ResumeVerify, SessionConfig};
 pub use deadline::{Deadline, DeadlineReason};
-pub use event::{Event, Examination, Handled, Piece, PreparedPartial, StorageTask};
+pub use event::{Event, Examination, Handled, Piece, PreparedPartial, StorageFault, StorageTask};
 pub use machine::Session;
 pub use moment::Moment;
 #[cfg(feature = "mutants")]

@@ -23,6 +23,8 @@ pub struct Progress {
     pub commit_bytes: u64,
     /// Attempts now live.
     pub live: u32,
+    /// Attempts that may be live: fewer than configured while the service throttles.
+    pub limit: u32,
     /// Attempts that failed in this run.
     pub attempts_failed: u64,
     /// How often the download started over because the object changed.

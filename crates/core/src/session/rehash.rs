@@ -1,6 +1,6 @@
 //! Reading kept parts back before they count.
 
-use super::Action;
+use super::{Action, ResumeVerify};
 use crate::{PartIndex, PartPlan, PartSet};
 
 /// Bytes read back per action: enough to keep a disk streaming, little enough to report often.
@@ -15,16 +15,17 @@ pub(super) struct Rehash {
     outstanding: u32,
     run: core::ops::Range<u32>,
     unchecked_bytes: u64,
+    verify: ResumeVerify,
 }
 
 impl Rehash {
     /// Nothing to read back.
     pub(super) fn none() -> Self {
-        Self::new(PartSet::new(0), 0)
+        Self::new(PartSet::new(0), 0, ResumeVerify::Full)
     }
 
-    pub(super) fn new(unchecked: PartSet, unchecked_bytes: u64) -> Self {
-        Self { unchecked, cursor: 0, outstanding: 0, run: 0..0, unchecked_bytes }
+    pub(super) fn new(unchecked: PartSet, unchecked_bytes: u64, verify: ResumeVerify) -> Self {
+        Self { unchecked, cursor: 0, outstanding: 0, run: 0..0, unchecked_bytes, verify }
     }
 
     pub(super) const fn unchecked_bytes(&self) -> u64 {
@@ -46,7 +47,7 @@ impl Rehash {
         self.cursor = first.saturating_add(count);
         self.run = first..self.cursor;
         self.outstanding = count;
-        Some(Action::Rehash { first: PartIndex::new(first), count })
+        Some(Action::Rehash { first: PartIndex::new(first), count, verify: self.verify })
     }
 
     /// Asks again for what was asked for but not reported while nobody listened.

@@ -76,7 +76,9 @@ impl Failures {
         if what.failure == Failure::Protocol {
             self.protocol = self.protocol.saturating_add(1);
         }
-        if what.others_progressed && !what.progressed {
+        // A lack of descriptors is no fault of the range: fewer attempts follow from it.
+        let own_fault = what.failure != Failure::Scarce;
+        if what.others_progressed && !what.progressed && own_fault {
             self.charged = self.charged.saturating_add(1);
         }
         if self.protocol >= PROTOCOL_LIMIT || self.charged > config.retries {

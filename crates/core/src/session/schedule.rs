@@ -1,6 +1,6 @@
 //! Which range is fetched next.
 
-use super::attempt::{Attempt, AttemptState};
+use super::attempt::{Attempt, AttemptState, Mark};
 use super::transfer::Transfer;
 use super::{AttemptId, Moment, Recording, SessionConfig};
 use crate::{ByteRange, PartIndex};
@@ -17,7 +17,7 @@ impl Transfer {
         config: &SessionConfig,
         serial: u64,
     ) -> Option<(AttemptId, ByteRange)> {
-        let limit = usize::try_from(config.parallel.get()).unwrap_or(usize::MAX);
+        let limit = usize::try_from(self.limit.allowed(config)).unwrap_or(usize::MAX);
         if self.live.len() >= limit {
             return None;
         }
@@ -32,8 +32,10 @@ impl Transfer {
             range,
             next: range.start(),
             reported: range.start(),
+            begun: now,
             last_byte: None,
             received_before: self.bytes_received,
+            mark: Mark::new(now, 0, self.bytes_received),
             state: AttemptState::Live,
         });
         Some((id, range))

@@ -1,11 +1,14 @@
 //! What a session keeps while bytes move.
 
-use super::attempt::{Attempt, AttemptState, Attempts};
+use super::attempt::{Attempt, Attempts};
 use super::commit::Commits;
+use super::doubt::Doubt;
 use super::event::Piece;
+use super::limit::Limit;
 use super::rehash::Rehash;
 use super::retry::Retries;
-use super::{AttemptId, Moment, Recording, SessionConfig, SlotWrite};
+use super::watch::Watch;
+use super::{AttemptId, Moment, Recording, ResumeVerify, SessionConfig, SlotWrite};
 use crate::{CrcAccumulator, ObjectIdentity, PartIndex, PartPlan, PartSet, combine};
 use alloc::collections::BTreeMap;
 
@@ -29,21 +32,28 @@ pub(super) struct Transfer {
     pub(super) live: Attempts,
     pub(super) commits: Commits,
     pub(super) rehash: Rehash,
-    crc: CrcAccumulator,
+    pub(super) crc: CrcAccumulator,
+    pub(super) doubt: Doubt,
     pub(super) bytes_done: u64,
     pub(super) bytes_kept: u64,
     pub(super) bytes_received: u64,
     pub(super) last_progress: Moment,
-    /// No live attempt can have been silent for too long before this.
-    pub(super) quiet_until: Moment,
+    pub(super) watch: Watch,
+    pub(super) limit: Limit,
     /// Why the latest attempt failed, for the report when nothing moves any more.
     pub(super) last_failure: Option<crate::Failure>,
 }
 
 impl Transfer {
     /// A transfer with nothing stored yet; `kept` are parts of an earlier run to be checked.
-    pub(super) fn new(target: Target, kept: Option<PartSet>, now: Moment) -> Self {
+    pub(super) fn new(
+        target: Target,
+        kept: Option<PartSet>,
+        verify: ResumeVerify,
+        now: Moment,
+    ) -> Self {
         let count = target.plan.count();
+        let trusted = kept.clone().filter(|_| verify == ResumeVerify::Bounds);
         let mut todo = PartSet::full(count);
         let rehash = match kept {
             None => Rehash::none(),
@@ -54,11 +64,12 @@ impl Transfer {
                     let len = target.plan.len_of(PartIndex::new(part)).unwrap_or(0);
                     bytes = bytes.saturating_add(len);
                 }
-                Rehash::new(kept, bytes)
+                Rehash::new(kept, bytes, verify)
             }
         };
         Self {
             crc: CrcAccumulator::new(&target.plan),
+            doubt: Doubt::new(count, trusted),
             stored: PartSet::new(count),
             target,
             todo,
@@ -72,7 +83,8 @@ impl Transfer {
             bytes_kept: 0,
             bytes_received: 0,
             last_progress: now,
-            quiet_until: now,
+            watch: Watch::new(now),
+            limit: Limit::default(),
             last_failure: None,
         }
     }
@@ -126,8 +138,8 @@ impl Transfer {
         let fresh = range.end().saturating_sub(attempt.reported);
         attempt.reported = attempt.reported.max(range.end());
         let finished = attempt.next >= attempt.range.end();
-        if finished {
-            self.live.remove(id);
+        if finished && let Some(attempt) = self.live.remove(id) {
+            self.watch.ended(now, &attempt);
         }
         let crc = match self.prefixes.remove(&part) {
             Some(prefix) => combine(prefix.crc, piece.crc, piece.bytes),
@@ -136,6 +148,7 @@ impl Transfer {
         self.retries.forget(part);
         self.stored.insert(part.get());
         self.crc.toggle(part, crc);
+        self.doubt.remember(part, crc);
         if config.recording == Recording::On {
             self.commits.queue(now, SlotWrite::Recorded { part, crc }, range.len());
         }
@@ -153,6 +166,7 @@ impl Transfer {
     ) -> Option<(Attempt, PartIndex)> {
         let mut attempt = self.live.remove(id)?;
         let part = self.target.plan.part_at(attempt.next)?;
+        self.doubt.suspects.insert(part.get());
         let end = self.target.plan.range(part)?.end();
         let room = end.saturating_sub(attempt.next);
         // A tail that reaches the part's end would be a stored part: it is fetched again.
@@ -168,8 +182,11 @@ impl Transfer {
             attempt.reported = written;
         } else {
             let lost = attempt.reported.saturating_sub(written);
-            self.bytes_done = self.bytes_done.saturating_sub(lost);
+            if !self.doubt.is_raised() {
+                self.bytes_done = self.bytes_done.saturating_sub(lost);
+            }
         }
+        self.watch.ended(now, &attempt);
         let mut later = part.get().saturating_add(1);
         while self
             .target
@@ -199,6 +216,7 @@ impl Transfer {
         if found == Some(recorded) {
             self.stored.insert(part.get());
             self.crc.toggle(part, recorded);
+            self.doubt.remember(part, recorded);
             self.bytes_done = self.bytes_done.saturating_add(len);
             self.bytes_kept = self.bytes_kept.saturating_add(len);
         } else {
@@ -209,32 +227,13 @@ impl Transfer {
         true
     }
 
-    /// An attempt that has been silent for too long; marks it. Looks at the attempts only when
-    /// one of them can be due.
-    pub(super) fn stalled(&mut self, now: Moment, config: &SessionConfig) -> Option<AttemptId> {
-        if now < self.quiet_until {
-            return None;
-        }
-        let mut oldest = now;
-        for attempt in self.live.iter_mut() {
-            let Some(last) = attempt.last_byte.filter(|_| attempt.state == AttemptState::Live)
-            else {
-                continue;
-            };
-            if now.since(last) >= config.read_timeout {
-                attempt.state = AttemptState::Stalled;
-                return Some(attempt.id);
-            }
-            oldest = oldest.min(last);
-        }
-        self.quiet_until = oldest.after(config.read_timeout);
-        None
-    }
-
     fn count_received(&mut self, now: Moment, bytes: u64) {
         if bytes > 0 {
             self.bytes_received = self.bytes_received.saturating_add(bytes);
-            self.bytes_done = self.bytes_done.saturating_add(bytes);
+            // Bytes that are fetched once more were done before.
+            if !self.doubt.is_raised() {
+                self.bytes_done = self.bytes_done.saturating_add(bytes);
+            }
             self.last_progress = now;
         }
     }

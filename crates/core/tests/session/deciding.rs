@@ -1,6 +1,8 @@
 //! Resuming, slices, cancelling.
 
-use crate::play::{PART, Play, checkpoint, config, crc_of, fetches, finish, identity, stop_reason};
+use crate::play::{
+    PART, Play, checkpoint, config, crc_of, fetches, finish, identity, rehash, stop_reason,
+};
 use ossget_core::session::{
     Action, CrcPolicy, DeadlineReason, Event, Examination, Handled, Integrity, OnChange, Outcome,
     PrepareMode, PreparedPartial, Recording, ResumePolicy, StopReason,
@@ -23,7 +25,7 @@ fn kept_parts_count_only_when_read_back_and_damaged_ones_are_fetched_again() {
     play.tell(Event::Prepared { partial: PreparedPartial::Resumed });
     let actions = play.actions();
     assert_eq!(fetches(&actions)[0].1, ByteRange::new(2 * PART, 3 * PART).unwrap());
-    assert!(actions.contains(&Action::Rehash { first: PartIndex::new(0), count: 2 }));
+    assert!(actions.contains(&rehash(0, 2)));
     assert_eq!(play.session.progress().bytes_done, 0);
     assert_eq!(play.session.progress().bytes_unchecked, 3 * PART);
     play.tell(Event::Rehashed { part: PartIndex::new(0), recorded: 0, found: Some(0) });
@@ -34,7 +36,7 @@ fn kept_parts_count_only_when_read_back_and_damaged_ones_are_fetched_again() {
         play.offer(Event::Rehashed { part: again, recorded: 1, found: Some(1) }),
         Handled::Stale
     );
-    assert_eq!(play.actions(), [Action::Rehash { first: PartIndex::new(3), count: 1 }]);
+    assert_eq!(play.actions(), [rehash(3, 1)]);
     play.tell(Event::Rehashed { part: PartIndex::new(3), recorded: 3, found: None });
     let (attempt, range) = fetches(&actions)[0];
     play.store(attempt, range);

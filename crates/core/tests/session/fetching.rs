@@ -3,7 +3,7 @@
 use crate::play::{PART, Play, config, crc_of, fetches, finish, identity, stop_reason};
 use ossget_core::session::{
     Action, CrcPolicy, DeadlineReason, Event, Examination, Handled, Integrity, OnChange, Outcome,
-    Piece, PrepareMode, PreparedPartial, Remains, SlotWrite, StopReason, StorageTask,
+    Piece, PrepareMode, PreparedPartial, Remains, SlotWrite, StopReason, StorageFault, StorageTask,
 };
 use ossget_core::{ByteRange, Failure, PartIndex};
 use std::collections::VecDeque;
@@ -285,26 +285,6 @@ fn a_changed_object_stops_at_once_if_so_wished() {
 }
 
 #[test]
-fn a_wrong_crc_publishes_nothing_and_keeps_nothing() {
-    let mut play = Play::new(config(1));
-    play.actions();
-    play.tell(Event::Probed { identity: identity(PART).crc64(99) });
-    play.actions();
-    play.tell(Event::Prepared { partial: PreparedPartial::Fresh });
-    let (attempt, range) = fetches(&play.actions())[0];
-    play.store(attempt, range);
-    let [Action::Sync { commit }] = play.actions()[..] else { panic!() };
-    play.tell(Event::Synced { commit });
-    play.actions();
-    play.tell(Event::Recorded { commit });
-    let outcome = Outcome::Stopped {
-        reason: StopReason::CrcMismatch { expected: 99, found: 0 },
-        remains: Remains::Discard,
-    };
-    assert_eq!(play.actions(), [Action::Finish { outcome }]);
-}
-
-#[test]
 fn a_missing_crc_is_flagged_or_refused() {
     let (mut play, _) = Play::fetching(config(1), 0);
     play.wait(Duration::ZERO);
@@ -334,7 +314,10 @@ fn a_failed_sync_poisons_the_run_and_nothing_is_recorded() {
         .unwrap();
     let mut live = play.actions();
     live.extend(actions);
-    play.tell(Event::StorageFailed { during: StorageTask::Commit(commit) });
+    play.tell(Event::StorageFailed {
+        during: StorageTask::Commit(commit),
+        fault: StorageFault::Broken,
+    });
     let mut actions = play.actions();
     if let Some((attempt, _)) = fetches(&live).first() {
         let _ = play.offer(Event::AttemptFailed {

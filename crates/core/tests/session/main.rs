@@ -1,6 +1,8 @@
 //! What a session decides, one behaviour a test.
 
 mod deciding;
+mod doubting;
 mod fetching;
 mod play;
 mod soup;
+mod watching;

@@ -2,12 +2,13 @@
 
 use ossget_core::session::{
     Action, AttemptId, Event, Handled, Moment, Outcome, Piece, PrepareMode, PreparedPartial,
-    Session, SessionConfig, StopReason,
+    ResumeVerify, Session, SessionConfig, SlotWrite, StopReason,
 };
 use ossget_core::{
     ByteRange, Checkpoint, Failure, Header, Locator, ObjectIdentity, PartIndex, PartPlan, PartSet,
     PartSize, SessionId, SourceKind, combine,
 };
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(crate) const PART: u64 = 100 * 1024;
 pub(crate) struct Play {
     pub(crate) session: Session,
     pub(crate) now: Duration,
+    /// Every slot that was to be written, in order.
+    pub(crate) recorded: Vec<SlotWrite>,
 }
 
 impl Play {
@@ -25,7 +28,7 @@ impl Play {
     }
 
     pub(crate) fn resuming(config: SessionConfig, resume: Option<Checkpoint>) -> Self {
-        Self { session: Session::new(config, resume), now: Duration::ZERO }
+        Self { session: Session::new(config, resume), now: Duration::ZERO, recorded: Vec::new() }
     }
 
     /// A session that has been probed and prepared for an object of `parts` whole parts.
@@ -70,6 +73,24 @@ impl Play {
         }
     }
 
+    /// Answers syncs and records with success until there are none; the other actions.
+    pub(crate) fn settle(&mut self, actions: Vec<Action>) -> Vec<Action> {
+        let mut others = Vec::new();
+        let mut open = VecDeque::from(actions);
+        while let Some(action) = open.pop_front() {
+            match action {
+                Action::Sync { commit } => self.tell(Event::Synced { commit }),
+                Action::Record { commit, ref slots } => {
+                    self.recorded.extend(slots);
+                    self.tell(Event::Recorded { commit });
+                }
+                action => others.push(action),
+            }
+            open.extend(self.actions());
+        }
+        others
+    }
+
     pub(crate) fn fail(&mut self, attempt: AttemptId, failure: Failure) {
         let tail = Piece::default();
         self.tell(Event::AttemptFailed { attempt, failure, tail, retry_after: None });
@@ -97,6 +118,10 @@ pub(crate) fn fetches(actions: &[Action]) -> Vec<(AttemptId, ByteRange)> {
         _ => None,
     };
     actions.iter().filter_map(fetch).collect()
+}
+
+pub(crate) fn rehash(first: u32, count: u32) -> Action {
+    Action::Rehash { first: PartIndex::new(first), count, verify: ResumeVerify::Full }
 }
 
 pub(crate) fn finish(actions: &[Action]) -> &Outcome {

@@ -50,7 +50,7 @@ fn tell(seed: u64, adjust: impl Fn(&mut Settings)) -> Told {
         let end = Process::new(&mut world, &mut rng, &zeros, healed).run();
         told.runs += 1;
         match end {
-            End::Finished(Outcome::Done { .. } | Outcome::AlreadyThere) => break,
+            End::Finished(Outcome::Done { .. } | Outcome::AlreadyThere { .. }) => break,
             End::Broken(law) => world.violations.push(law),
             End::Finished(_) if last < 2 => {}
             end => world.violations.push(format!("does not finish though healed: {end:?}")),
@@ -83,7 +83,7 @@ fn run(world: &mut World, rng: &mut Rng, zeros: &ZeroCrc, settings: Settings, to
                 world.check_slots();
             }
         }
-        End::Finished(Outcome::Done { .. } | Outcome::AlreadyThere) => told.finished += 1,
+        End::Finished(Outcome::Done { .. } | Outcome::AlreadyThere { .. }) => told.finished += 1,
         End::Finished(_) => {}
         End::Broken(law) => world.violations.push(law),
     }

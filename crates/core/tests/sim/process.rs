@@ -6,7 +6,7 @@ use super::rng::Rng;
 use super::world::{PARTIAL_PREFIX, Settings, World};
 use ossget_core::session::{
     Action, AttemptId, CommitId, Event, Examination, Handled, Moment, Outcome, Piece, PrepareMode,
-    PreparedPartial, Session, SlotWrite, StorageTask,
+    PreparedPartial, ResumeVerify, Session, SlotWrite, StorageFault, StorageTask,
 };
 use ossget_core::{
     Bind, ByteRange, Checkpoint, Failure, HEADER_LEN, Header, Locator, PartIndex, PartPlan,
@@ -232,7 +232,7 @@ impl<'a> Process<'a> {
                 self.later(300, Happening::SyncEnds(commit, covered));
             }
             Action::Record { commit, slots } => self.record(commit, &slots)?,
-            Action::Rehash { first, count } => self.rehash(first, count)?,
+            Action::Rehash { first, count, verify } => self.rehash(first, count, verify)?,
             Action::Verify { .. } => {
                 let examination = Examination::Intact;
                 self.later_report(2, Event::Verified { examination });
@@ -249,7 +249,7 @@ impl<'a> Process<'a> {
             Action::Finish { outcome } => {
                 return self.finish(outcome).map(Some);
             }
-            Action::Retry { .. } => {}
+            Action::Retry { .. } | Action::Doubt { .. } => {}
             _ => return Ok(Some(End::Broken("an unknown action".into()))),
         }
         Ok(None)
@@ -283,7 +283,7 @@ impl<'a> Process<'a> {
         let checkpoint = self.checkpoint.expect("locked first");
         if self.world.destination_is(object) {
             self.world.disk.sync_dir()?;
-            return Ok(PreparedPartial::AtDestination);
+            return Ok(PreparedPartial::AtDestination { crc64: 0 });
         }
         let disk = &mut self.world.disk;
         let orphans: Vec<_> =
@@ -422,7 +422,7 @@ impl<'a> Process<'a> {
                 if self.settings.storage_faults && self.rng.below(60) == 0 {
                     self.world.disk.lose_pending(inode);
                     let during = StorageTask::Commit(commit);
-                    return Ok(Some(Event::StorageFailed { during }));
+                    return Ok(Some(Event::StorageFailed { during, fault: StorageFault::Broken }));
                 }
                 self.world.disk.end_sync(inode, covered)?;
                 Ok(Some(Event::Synced { commit }))
@@ -443,7 +443,7 @@ impl<'a> Process<'a> {
         }
         if self.settings.storage_faults && self.rng.below(3000) == 0 {
             let during = StorageTask::Attempt(exchange.id);
-            return Ok(Some(Event::StorageFailed { during }));
+            return Ok(Some(Event::StorageFailed { during, fault: StorageFault::Broken }));
         }
         let block = exchange.position / BLOCK;
         let len = exchange.served.len_of(block);
@@ -489,7 +489,7 @@ impl<'a> Process<'a> {
         Ok(())
     }
 
-    fn rehash(&mut self, first: PartIndex, count: u32) -> Result<(), Crash> {
+    fn rehash(&mut self, first: PartIndex, count: u32, verify: ResumeVerify) -> Result<(), Crash> {
         for index in first.get()..first.get() + count {
             self.world.disk.step()?;
             let part = PartIndex::new(index);
@@ -502,7 +502,7 @@ impl<'a> Process<'a> {
             let Slot::Recorded { crc } = opened.codec.decode(part, slot) else {
                 panic!("a kept part has a valid slot");
             };
-            let found = if self.settings.rehash {
+            let found = if verify == ResumeVerify::Full {
                 let range = opened.plan.range(part).expect("a part");
                 let blocks = range.start() / BLOCK..range.end().div_ceil(BLOCK);
                 let object = opened.object;
@@ -529,7 +529,7 @@ impl<'a> Process<'a> {
                 self.world.promised = Some(self.opened.as_ref().expect("prepared first").object);
                 disk.remove(CHECKPOINT)?;
             }
-            Outcome::AlreadyThere => {
+            Outcome::AlreadyThere { .. } => {
                 self.world.promised = Some(self.world.probed);
                 disk.remove(CHECKPOINT)?;
             }

@@ -1,0 +1,136 @@
+//! How many attempts may be live: fewer while the service throttles.
+
+use super::{AttemptId, Moment, SessionConfig};
+use core::time::Duration;
+
+/// One attempt more so long after the last change, while nothing is throttled: a service that
+/// limits requests per second has seen the lower rate by then.
+const RAISE_AFTER: Duration = Duration::from_secs(1);
+/// No attempt more for so long after the service said that it holds answers back.
+const HELD_BACK: Duration = Duration::from_secs(10);
+
+/// Additive increase, multiplicative decrease of the number of live attempts (Chiu and Jain,
+/// 1989: the pair that lets independent clients share fairly).
+#[derive(Debug, Default)]
+pub(super) struct Limit {
+    /// `None` while nothing has been throttled.
+    window: Option<Window>,
+}
+
+#[derive(Debug)]
+struct Window {
+    attempts: u32,
+    /// What attempts up to this serial meet says nothing about the lowered number.
+    lowered_at: u64,
+    raise_at: Moment,
+}
+
+impl Limit {
+    /// How many attempts may be live.
+    pub(super) fn allowed(&self, config: &SessionConfig) -> u32 {
+        let most = config.parallel.get();
+        self.window.as_ref().map_or(most, |window| window.attempts.min(most))
+    }
+
+    /// An attempt was throttled, `live` more being live: half of them from now on.
+    pub(super) fn lower(&mut self, now: Moment, id: AttemptId, (live, newest): (usize, u64)) {
+        // One attempt alone has nothing to give up.
+        if live == 0 && self.window.is_none() {
+            return;
+        }
+        if self.window.as_ref().is_some_and(|window| id.serial() <= window.lowered_at) {
+            return;
+        }
+        let live = u32::try_from(live).unwrap_or(u32::MAX).saturating_add(1);
+        self.window = Some(Window {
+            attempts: (live / 2).max(1),
+            lowered_at: newest,
+            raise_at: now.after(RAISE_AFTER),
+        });
+    }
+
+    /// The service says that it holds answers back: not the time for more of them.
+    pub(super) fn hold(&mut self, now: Moment) {
+        if let Some(window) = &mut self.window {
+            window.raise_at = window.raise_at.max(now.after(HELD_BACK));
+        }
+    }
+
+    /// Time has passed: one more, if it is time.
+    pub(super) fn advance(&mut self, now: Moment, config: &SessionConfig) {
+        let Some(window) = &mut self.window else { return };
+        if window.raise_at > now {
+            return;
+        }
+        window.attempts = window.attempts.saturating_add(1);
+        window.raise_at = now.after(RAISE_AFTER);
+        if window.attempts >= config.parallel.get() {
+            self.window = None;
+        }
+    }
+
+    /// When one more may be live.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.window.as_ref().map(|window| window.raise_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PartIndex;
+    use core::num::NonZeroU32;
+
+    fn config(parallel: u32) -> SessionConfig {
+        SessionConfig::new(NonZeroU32::new(parallel).unwrap(), 0)
+    }
+
+    fn attempt(serial: u64) -> AttemptId {
+        AttemptId::new(PartIndex::new(0), serial)
+    }
+
+    fn second(n: u64) -> Moment {
+        Moment::new(Duration::from_secs(n))
+    }
+
+    #[test]
+    fn throttling_halves_the_number_once_for_all_that_were_under_way() {
+        let mut limit = Limit::default();
+        assert_eq!(limit.allowed(&config(8)), 8);
+        limit.lower(second(0), attempt(3), (7, 8));
+        assert_eq!(limit.allowed(&config(8)), 4);
+        limit.lower(second(0), attempt(8), (3, 8));
+        assert_eq!(limit.allowed(&config(8)), 4, "it began before the number was lowered");
+        limit.lower(second(0), attempt(9), (3, 9));
+        assert_eq!(limit.allowed(&config(8)), 2);
+        limit.lower(second(0), attempt(10), (0, 10));
+        assert_eq!(limit.allowed(&config(8)), 1);
+        let mut alone = Limit::default();
+        alone.lower(second(0), attempt(1), (0, 1));
+        assert_eq!(alone.due(), None);
+    }
+
+    #[test]
+    fn one_more_is_allowed_each_second_until_all_are() {
+        let mut limit = Limit::default();
+        limit.lower(second(0), attempt(1), (7, 8));
+        for (at, allowed) in [(0, 4), (1, 5), (1, 5), (2, 6), (3, 7), (4, 8)] {
+            limit.advance(second(at), &config(8));
+            assert_eq!(limit.allowed(&config(8)), allowed, "after {at} s");
+        }
+        assert_eq!(limit.due(), None);
+    }
+
+    #[test]
+    fn a_service_that_holds_answers_back_is_not_asked_for_more() {
+        let mut limit = Limit::default();
+        limit.hold(second(0));
+        assert_eq!(limit.allowed(&config(8)), 8);
+        limit.lower(second(0), attempt(1), (7, 8));
+        limit.hold(second(0));
+        limit.advance(second(9), &config(8));
+        assert_eq!(limit.allowed(&config(8)), 4);
+        limit.advance(second(10), &config(8));
+        assert_eq!(limit.allowed(&config(8)), 5);
+    }
+}
