@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 const SIZE: u64 = 10_000_000;
 const ARGS: &[&str] = &["--part-size", "200KiB", "--parallel", "2"];
 
+/// Faults: 98.
 #[test]
 fn a_second_run_on_the_same_destination_ends_within_a_second() {
     let rig = Rig::new(1, SIZE);
@@ -28,6 +29,7 @@ fn a_second_run_on_the_same_destination_ends_within_a_second() {
     rig.assert_downloaded();
 }
 
+/// Faults: 38.
 #[test]
 fn an_object_replaced_midway_is_fetched_anew_once() {
     let mut rig = Rig::new(1, SIZE);
@@ -39,6 +41,7 @@ fn an_object_replaced_midway_is_fetched_anew_once() {
     assert_eq!(starts, 2, "{ended:?}");
 }
 
+/// Faults: 38.
 #[test]
 fn an_object_replaced_midway_stops_the_run_if_so_wished() {
     let rig = Rig::new(1, SIZE);
@@ -63,6 +66,7 @@ fn a_wrong_crc_header_fails_the_run_and_poisons_nothing() {
     rig.run_well(ARGS);
 }
 
+/// Faults: 19.
 #[test]
 fn a_flipped_bit_on_the_way_fails_the_run_and_poisons_nothing() {
     let rig = Rig::new(1, SIZE);
@@ -84,6 +88,7 @@ fn a_finished_run_is_recognised_without_fetching() {
     assert_eq!(rig.ranges(), []);
 }
 
+/// Faults: 95.
 #[test]
 fn another_object_for_a_destination_that_is_being_downloaded_is_refused() {
     let rig = Rig::new(1, SIZE);

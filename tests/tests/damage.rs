@@ -73,6 +73,7 @@ fn an_untouched_partial_file_costs_only_what_is_missing() {
     resumes_fetching(&rig, &missing_and(&remains, &[]));
 }
 
+/// Faults: 93.
 #[test]
 fn a_zeroed_part_is_found_and_only_it_is_fetched_again() {
     let (rig, remains) = stopped_halfway();
@@ -82,6 +83,7 @@ fn a_zeroed_part_is_found_and_only_it_is_fetched_again() {
     resumes_fetching(&rig, &missing_and(&remains, &[bad]));
 }
 
+/// Faults: 92, 93.
 #[test]
 fn a_single_flipped_bit_is_found_and_only_its_part_is_fetched_again() {
     let (rig, remains) = stopped_halfway();
@@ -94,6 +96,7 @@ fn a_single_flipped_bit_is_found_and_only_its_part_is_fetched_again() {
     resumes_fetching(&rig, &missing_and(&remains, &[bad]));
 }
 
+/// Faults: 93.
 #[test]
 fn a_truncated_partial_file_loses_the_parts_beyond_its_end() {
     let (rig, remains) = stopped_halfway();
@@ -106,6 +109,7 @@ fn a_truncated_partial_file_loses_the_parts_beyond_its_end() {
     resumes_fetching(&rig, &missing_and(&remains, &bad));
 }
 
+/// Faults: 93.
 #[test]
 fn a_partial_file_with_bytes_appended_is_cut_to_its_length() {
     let (rig, remains) = stopped_halfway();
@@ -114,6 +118,7 @@ fn a_partial_file_with_bytes_appended_is_cut_to_its_length() {
     resumes_fetching(&rig, &missing_and(&remains, &[]));
 }
 
+/// Faults: 93.
 #[test]
 fn a_deleted_partial_file_means_starting_over() {
     let (rig, remains) = stopped_halfway();
@@ -121,6 +126,7 @@ fn a_deleted_partial_file_means_starting_over() {
     resumes_fetching(&rig, &everything());
 }
 
+/// Faults: 93.
 #[test]
 fn a_partial_file_swapped_for_another_is_not_believed() {
     let (rig, remains) = stopped_halfway();
@@ -153,6 +159,7 @@ fn trusting_the_checkpoint_does_not_extend_to_a_copied_file() {
     assert_eq!(ended.event("object_done")["resumed_bytes"], remains.bytes() - PART);
 }
 
+/// Faults: 93, 144.
 #[test]
 fn a_link_in_place_of_the_partial_file_is_refused_and_left_alone() {
     let (rig, remains) = stopped_halfway();
@@ -166,6 +173,7 @@ fn a_link_in_place_of_the_partial_file_is_refused_and_left_alone() {
     assert_eq!(rig.ranges(), []);
 }
 
+/// Faults: 94.
 #[test]
 fn a_damaged_checkpoint_heals_by_itself() {
     for damage in ["empty", "truncated", "header", "slot", "garbage"] {

@@ -30,6 +30,7 @@ impl Rng {
     }
 }
 
+/// Faults: 105.
 #[test]
 fn whatever_the_moment_of_the_kill_nothing_recorded_is_fetched_again() {
     let number = |name| env::var(name).ok().map(|text: String| text.parse().expect("a number"));

@@ -2,7 +2,7 @@
 
 use crate::process::{Outcome, cargo, run as run_command};
 use crate::steps::Steps;
-use crate::{layers, sizes};
+use crate::{faults, layers, sizes};
 
 pub(crate) fn run() -> Outcome {
     let mut steps = Steps::default();
@@ -34,12 +34,13 @@ fn all(steps: &mut Steps) -> Outcome {
         run_command(doc.env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     steps.run("layers", layers::run)?;
-    steps.run("sizes", sizes::run)
+    steps.run("sizes", sizes::run)?;
+    steps.run("faults", || faults::check(faults::Strictness::Tolerant))
 }
 
 /// Not `--all-features`: that would add the aws-lc-rs backend, a long C build
 /// whose place is a job of its own.
-const FEATURES: &str = "ossget-core/mutants";
+pub(crate) const FEATURES: &str = "ossget-core/mutants";
 
 /// The Python suite is linted here but run by `cargo xtask ci`, since it installs packages.
 const LINTED_FEATURES: &str = "ossget-core/mutants,ossget-tests/python";

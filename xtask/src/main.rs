@@ -8,12 +8,14 @@
 mod check;
 mod ci;
 mod demo;
+mod faults;
 mod layers;
 mod long;
 mod process;
 mod sizes;
 mod source;
 mod steps;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,7 @@ fn run(words: &[&str]) -> Outcome {
         ["ci"] => ci::run(),
         ["layers"] => layers::run(),
         ["sizes"] => sizes::run(),
+        ["faults", rest @ ..] => faults::run(rest),
         ["demo"] => demo::run(),
         ["long", rest @ ..] => long::run(rest),
         [] | ["help" | "--help" | "-h"] => {
@@ -53,10 +56,13 @@ fn run(words: &[&str]) -> Outcome {
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  test                  format, lints, build, tests, docs, layers, sizes: needs Rust alone
+  test                  format, lints, build, tests, docs, layers, sizes, faults: needs Rust alone
   ci                    what needs more: cargo-deny, the Python SDK suite; installs what is missing
   layers                which crate may depend on what
   sizes                 limits on files, functions, parameters; banned type names
+  faults                run the tests that name a fault of docs/faults.md, write docs/fault-matrix.md
+  faults --names        write the matrix without running anything; keeps the results that still hold
+  faults --check [--strict]  whether the markers lead to tests and faults; strictly: matrix current, no row NONE
   demo                  kill a 1 GiB download half-way, resume it, show what was kept
   long sim [--seeds N]  many simulated downloads; the log goes to docs/evidence/
   long kills [--count N]  many killed and resumed downloads; the log goes to docs/evidence/

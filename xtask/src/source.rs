@@ -40,6 +40,22 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     found
 }
 
+/// The line comments, documentation included: their text from the first `/` on, and their line.
+pub(crate) fn line_comments(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let (mut at, mut line) = (0, 1);
+    while at < text.len() {
+        let (length, _) = next(&text[at..]);
+        let here = &text[at..at + length];
+        if here.starts_with("//") {
+            found.push((line, here));
+        }
+        line += here.matches('\n').count();
+        at += length;
+    }
+    found
+}
+
 /// The index of the bracket that closes the one at `open`; the last index if none does.
 pub(crate) fn closing(tokens: &[Token<'_>], open: usize) -> usize {
     let mut depth = 0_usize;
@@ -236,6 +252,12 @@ mod tests {
         let text = "a\n\"x\ny\" b\n/*\n\n*/ c";
         let lines: Vec<usize> = tokens(text).iter().map(|token| token.line).collect();
         assert_eq!(lines, [1, 2, 3, 6]);
+    }
+
+    #[test]
+    fn comments_are_found_where_they_are_none_of_a_literal() {
+        let text = "/// one\nfn a() { \"/// no\" } // two\n/* // no */ //! three";
+        assert_eq!(line_comments(text), [(1, "/// one"), (2, "// two"), (3, "//! three")]);
     }
 
     #[test]

@@ -68,6 +68,7 @@ fn the_bounds_of_the_part_size_are_named() {
     assert!(err.contains("100 KiB") && err.contains("5 GiB"), "{err}");
 }
 
+/// Faults: 134.
 #[test]
 fn secrets_on_the_command_line_are_refused_and_not_repeated() {
     for (flags, alternatives) in [
@@ -86,6 +87,7 @@ fn secrets_on_the_command_line_are_refused_and_not_repeated() {
     }
 }
 
+/// Faults: 135.
 #[test]
 fn signatures_in_a_source_are_not_repeated() {
     for arguments in [

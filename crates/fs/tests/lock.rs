@@ -93,6 +93,7 @@ fn removing_the_checkpoint_spares_the_one_of_a_successor() {
     assert_eq!(scratch.names().len(), 1);
 }
 
+/// Faults: 101.
 #[test]
 fn a_thousand_races_with_finishing_runs_never_let_two_in() {
     let scratch = Scratch::new();
@@ -115,6 +116,7 @@ fn a_thousand_races_with_finishing_runs_never_let_two_in() {
     assert!(scratch.names().is_empty());
 }
 
+/// Faults: 84.
 #[test]
 fn destinations_that_are_no_regular_files_are_refused_and_untouched() {
     let scratch = Scratch::new();
@@ -133,6 +135,7 @@ fn destinations_that_are_no_regular_files_are_refused_and_untouched() {
     assert_eq!(fs::read(scratch.path("target")).expect("read"), b"old");
 }
 
+/// Faults: 84.
 #[test]
 fn a_device_is_refused_and_no_file_is_made_beside_it() {
     let scratch = Scratch::new();
@@ -214,6 +217,7 @@ fn a_relative_destination_lies_in_the_working_directory() {
     assert_eq!(lock.canonical_destination(), expected.join("ossget-relative-test"));
 }
 
+/// Faults: 96, 144.
 #[test]
 fn a_planted_checkpoint_is_refused_and_untouched() {
     let scratch = Scratch::new();
@@ -250,6 +254,7 @@ fn write_with_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
 }
 
+/// Faults: 96, 144.
 #[test]
 fn a_checkpoint_that_another_user_owns_is_refused() {
     let scratch = Scratch::new();

@@ -109,6 +109,7 @@ fn a_partial_file_is_found_again_with_its_content_and_identity() {
     assert_eq!(fs::read(scratch.path(&name)).expect("read"), b"Xbcdef");
 }
 
+/// Faults: 144.
 #[test]
 fn a_planted_partial_file_is_refused_and_untouched() {
     let scratch = Scratch::new();
@@ -137,6 +138,7 @@ fn a_planted_partial_file_is_refused_and_untouched() {
     assert_eq!(fs::read(scratch.path("victim")).expect("read"), b"victim");
 }
 
+/// Faults: 144.
 #[test]
 fn a_partial_file_that_another_user_owns_is_refused() {
     let scratch = Scratch::new();

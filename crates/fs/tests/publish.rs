@@ -40,6 +40,7 @@ fn publishing_replaces_atomically_and_keeps_the_permissions() {
     }
 }
 
+/// Faults: 85.
 #[test]
 fn creating_new_refuses_what_is_there_and_keeps_the_partial_file() {
     let scratch = Scratch::new();
@@ -96,6 +97,7 @@ fn what_stands_at_the_destination_can_be_read_and_synced_but_not_written() {
 }
 
 /// Elsewhere a name's state is read by the path that the directory had.
+/// Faults: 88.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_directory_renamed_meanwhile_is_still_the_destinations() {
@@ -109,6 +111,7 @@ fn a_directory_renamed_meanwhile_is_still_the_destinations() {
     assert_eq!(support::names_in(&scratch.path("new")), ["a"]);
 }
 
+/// Faults: 88.
 #[test]
 fn a_directory_removed_meanwhile_is_a_storage_error() {
     let scratch = Scratch::new();

@@ -147,6 +147,7 @@ fn act_as_nobody() {
 
 const NOBODY: u32 = 65534;
 
+/// Faults: 72.
 #[test]
 fn a_full_disk_refuses_the_reservation_and_gets_everything_back() {
     let scratch = Scratch::new();
@@ -359,6 +360,7 @@ fn download(syncing: Syncing) {
     lock.remove_partial(&name).expect("remove");
 }
 
+/// Faults: 87.
 #[test]
 fn a_destination_that_is_a_mount_point_keeps_the_complete_partial_file() {
     let scratch = Scratch::new();

@@ -460,6 +460,7 @@ mod tests {
         assert_eq!(Error::new(ErrorKind::Cancelled, "x").hint(), None);
     }
 
+    /// Faults: 53, 127.
     #[test]
     fn text_from_elsewhere_cannot_forge_a_line_or_colour_it() {
         let evil = "a\r\nINFO ok \u{1b}[31m\0\u{7f}\u{85}\u{2028}\u{202e}z";

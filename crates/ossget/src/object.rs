@@ -168,6 +168,7 @@ mod tests {
         (object.bucket, object.key, object.version)
     }
 
+    /// Faults: 70.
     #[test]
     fn buckets_follow_the_documented_grammar() {
         let longest = "a".repeat(63);
@@ -262,6 +263,7 @@ mod tests {
         assert!(Object::parse("oss:///k").is_err());
     }
 
+    /// Faults: 127.
     #[test]
     fn display_escapes_control_characters_and_leaves_the_version_out() {
         let object = Object::new("abc", "a\nb\u{1b}[1m/é").unwrap().version_id("v1").unwrap();

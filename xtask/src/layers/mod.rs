@@ -31,6 +31,11 @@ pub(crate) fn run() -> Outcome {
     Err(Failure::new(format!("layers: {} violations", report.violations.len())))
 }
 
+/// The folders of our crates.
+pub(crate) fn folders() -> impl Iterator<Item = &'static str> {
+    LAYERS.iter().map(|layer| layer.folder)
+}
+
 /// What was looked at and what is wrong with it.
 #[derive(Debug, Default)]
 struct Report {

@@ -4,11 +4,11 @@ mod allow;
 mod items;
 mod limits;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::process::{Context, Failure, Outcome, output, program, root};
+use crate::process::{Context, Failure, Outcome, root};
 use crate::source::tokens;
+use crate::tree::{SourceFile, rust_files};
 use allow::AllowList;
 use limits::{Role, Violation};
 
@@ -17,7 +17,7 @@ pub(crate) fn run() -> Outcome {
     let list = std::fs::read_to_string(root.join(ALLOW_LIST)).context(ALLOW_LIST)?;
     let mut allowed = AllowList::parse(&list).context(ALLOW_LIST)?;
 
-    let sources = read_sources(&root)?;
+    let sources = rust_files(&root)?;
     let test_modules = test_modules(&sources);
     let mut violations: Vec<Violation> = Vec::new();
     for source in &sources {
@@ -42,41 +42,9 @@ pub(crate) fn run() -> Outcome {
     }
 }
 
-#[derive(Debug)]
-struct Source {
-    path: String,
-    text: String,
-}
-
-/// Every Rust file that is in git or could be added to it.
-fn read_sources(root: &Path) -> Outcome<Vec<Source>> {
-    let listed = output(program("git").args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "--",
-        "crates",
-        "tests",
-        "xtask",
-    ]))?;
-    let paths: BTreeSet<&str> = listed.split('\0').filter(|path| path.ends_with(".rs")).collect();
-    let mut sources = Vec::new();
-    for path in paths {
-        match std::fs::read_to_string(root.join(path)) {
-            Ok(text) => sources.push(Source { path: path.to_owned(), text }),
-            // Listed because it is still in git's index.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::new(format!("{path}: {error}"))),
-        }
-    }
-    Ok(sources)
-}
-
 /// Where the modules lie that are declared as `#[cfg(test)] mod name;`:
 /// for each the path without `.rs`, which is also its folder.
-fn test_modules(sources: &[Source]) -> Vec<PathBuf> {
+fn test_modules(sources: &[SourceFile]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for source in sources {
         let tokens = tokens(&source.text);
@@ -116,7 +84,7 @@ mod tests {
     #[test]
     fn test_files_are_found_by_folder_and_by_declaration() {
         let source =
-            |path: &str, text: &str| Source { path: path.to_owned(), text: text.to_owned() };
+            |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
         let declared = test_modules(&[
             source("crates/a/src/lib.rs", "#[cfg(test)]\nmod props;\nmod plan;"),
             source("crates/a/src/plan.rs", "#[cfg(test)] mod tests;"),

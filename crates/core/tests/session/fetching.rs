@@ -49,6 +49,7 @@ fn a_download_is_fetched_synced_recorded_verified_and_published_in_that_order() 
     assert_eq!(play.offer(Event::Published), Handled::Stale);
 }
 
+/// Faults: 112.
 #[test]
 fn an_empty_object_needs_no_request() {
     let (mut play, actions) = Play::fetching(config(4), 0);

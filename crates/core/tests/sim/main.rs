@@ -135,6 +135,7 @@ fn expect_none(broken: &[(u64, Vec<String>)]) {
     }
 }
 
+/// Faults: 108.
 #[test]
 fn no_seed_leaves_a_wrong_file_or_loses_a_promise() {
     let seeds = seeds();
@@ -188,6 +189,7 @@ fn recording_the_live_set_instead_of_the_snapshot_is_caught() {
     expect_caught(Broken::Session(Mutant::LiveSet), "wrong file");
 }
 
+/// Faults: 97.
 #[test]
 fn unkeyed_slots_are_caught() {
     expect_caught(Broken::UnkeyedSlots, "lies");

@@ -72,6 +72,7 @@ fn without_locks(_: &File) -> Result<(), TryLockError> {
     Err(TryLockError::Error(io::Error::from_raw_os_error(libc::ENOLCK)))
 }
 
+/// Faults: 102.
 #[test]
 fn without_locks_nothing_is_resumed_and_nothing_is_left() {
     let temp = tempfile::tempdir().expect("temp dir");

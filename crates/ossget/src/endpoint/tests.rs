@@ -184,6 +184,7 @@ fn a_region_is_never_read_out_of_something_else() {
     assert_eq!(endpoint("b.oss-cn-hangzhou.aliyuncs.com").region(), Some("cn-hangzhou"));
 }
 
+/// Faults: 141.
 #[test]
 fn confusable_and_incomplete_endpoints_are_refused() {
     let long_name = format!("{}.com", ["a"; 94].join("."));

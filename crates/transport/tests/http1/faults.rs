@@ -88,6 +88,7 @@ async fn what_is_not_http_1_is_protocol() {
     }
 }
 
+/// Faults: 35.
 #[tokio::test]
 async fn a_head_is_limited_in_fields_and_in_bytes() {
     let with =

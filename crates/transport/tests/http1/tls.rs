@@ -112,6 +112,7 @@ async fn a_host_is_known_to_tls_by_its_name() {
     get_url(&authority.transport(), &url).await.unwrap();
 }
 
+/// Faults: 138.
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_refused() {
     let acceptor = Authority::new().acceptor("127.0.0.1", ALL_VERSIONS, |_| {});
@@ -121,6 +122,7 @@ async fn a_certificate_of_an_unknown_authority_is_refused() {
     }
 }
 
+/// Faults: 138.
 #[tokio::test]
 async fn a_certificate_of_another_host_is_refused() {
     let authority = Authority::new();
@@ -131,6 +133,7 @@ async fn a_certificate_of_another_host_is_refused() {
     assert_eq!(error.host(), Some("127.0.0.1"));
 }
 
+/// Faults: 138.
 #[tokio::test]
 async fn an_expired_certificate_is_refused() {
     let authority = Authority::new();
@@ -142,6 +145,7 @@ async fn an_expired_certificate_is_refused() {
     assert_kind(&get_url(&authority.transport(), &url).await.unwrap_err(), Certificate);
 }
 
+/// Faults: 138.
 #[tokio::test]
 async fn a_server_without_a_common_version_is_refused_and_one_that_hangs_up_is_not_final() {
     // Alerts: fatal, protocol_version (RFC 8446, section 6); fatal, internal_error.
@@ -165,6 +169,7 @@ async fn a_server_without_a_common_version_is_refused_and_one_that_hangs_up_is_n
     }
 }
 
+/// Faults: 11.
 #[tokio::test]
 async fn a_connection_cut_within_a_body_is_broken() {
     let short = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello";
@@ -178,6 +183,7 @@ async fn a_connection_cut_within_a_body_is_broken() {
     }
 }
 
+/// Faults: 10.
 #[tokio::test]
 async fn a_complete_body_is_accepted_without_close_notify_and_its_connection_not_used_again() {
     let authority = Authority::new();

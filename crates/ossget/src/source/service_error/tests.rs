@@ -60,6 +60,7 @@ fn headers_fill_in_what_the_document_lacks_and_never_override_it() {
     assert_eq!(full.request_id(), Some("5C3D9175B6FC201293AD****"));
 }
 
+/// Faults: 51, 52.
 #[test]
 fn what_is_no_error_document_explains_nothing() {
     let truncated = &SKEWED[..SKEWED.len() - 8];
@@ -91,6 +92,7 @@ fn deeper_elements_are_not_mistaken_for_the_fields() {
     assert_eq!(error.code(), Some("B"));
 }
 
+/// Faults: 53.
 #[test]
 fn bytes_that_are_not_utf8_and_control_characters_are_made_harmless() {
     let mut body =

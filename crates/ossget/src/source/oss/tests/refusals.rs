@@ -109,6 +109,7 @@ async fn the_wait_that_the_server_asks_for_is_passed_on_within_bounds() {
     }
 }
 
+/// Faults: 48, 49, 137.
 #[tokio::test]
 async fn a_redirect_is_not_followed_and_only_its_host_is_told() {
     for (status, location, told) in [
@@ -133,6 +134,7 @@ async fn a_redirect_is_not_followed_and_only_its_host_is_told() {
     }
 }
 
+/// Faults: 39.
 #[tokio::test]
 async fn a_304_is_no_redirect_but_a_protocol_violation_that_is_final() {
     let (source, _) = source([Reply::new(304)]);
@@ -140,6 +142,7 @@ async fn a_304_is_no_redirect_but_a_protocol_violation_that_is_final() {
     assert_eq!((error.failure(), error.kind()), (Failure::Fatal, ErrorKind::Protocol));
 }
 
+/// Faults: 51.
 #[tokio::test(start_paused = true)]
 async fn an_explanation_that_never_ends_is_given_up_in_time_and_size() {
     let endings = [Ending::Silence, Ending::Endless, Ending::Broken];
@@ -155,6 +158,7 @@ async fn an_explanation_that_never_ends_is_given_up_in_time_and_size() {
     assert_eq!(get(&source).await.unwrap_err().service_code(), Some("AccessDenied"));
 }
 
+/// Faults: 61.
 #[tokio::test]
 async fn a_wrong_clock_is_corrected_once_and_stays_corrected() {
     for by in [3600, -3600] {
@@ -178,6 +182,7 @@ async fn the_date_header_tells_the_time_where_the_body_does_not() {
     assert!((signed_ahead(&transport.requests()[1]) - 7200).abs() < 60);
 }
 
+/// Faults: 61.
 #[tokio::test]
 async fn a_clock_is_not_corrected_beyond_a_day_nor_twice_nor_without_need() {
     let no_time = refused(403, "RequestTimeTooSkewed");
@@ -194,6 +199,7 @@ async fn a_clock_is_not_corrected_beyond_a_day_nor_twice_nor_without_need() {
     assert_eq!(transport.requests().len(), 2);
 }
 
+/// Faults: 61.
 #[tokio::test]
 async fn the_time_is_believed_only_where_it_cannot_be_forged() {
     for (endpoint, plaintext, requests) in [
@@ -268,6 +274,7 @@ async fn the_endpoint_that_the_service_names_becomes_the_hint() {
     assert!(error.hint().unwrap().contains("oss-cn-beijing.aliyuncs.com"));
 }
 
+/// Faults: 134, 135, 136.
 #[tokio::test]
 async fn no_text_holds_a_secret_a_token_a_signature_or_a_query() {
     let (probe, transport) = source([Reply::new(404)]);

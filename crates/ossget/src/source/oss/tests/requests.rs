@@ -83,6 +83,7 @@ async fn only_a_strong_etag_becomes_a_precondition() {
     }
 }
 
+/// Faults: 140.
 #[tokio::test]
 async fn an_etag_that_would_forge_a_header_is_not_sent() {
     let (source, transport) = source([]);
@@ -191,6 +192,7 @@ fn credentials_need_a_region_for_v4_and_a_configured_one_wins() {
     }
 }
 
+/// Faults: 139.
 #[test]
 fn credentials_over_plaintext_need_permission_unless_the_host_is_this_one() {
     let build = |endpoint: &str, plaintext| {
