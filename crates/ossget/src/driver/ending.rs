@@ -63,9 +63,8 @@ impl Driver {
                 }
                 Ok(self.downloaded(Completion::Published, crc64, integrity))
             }
-            Outcome::AlreadyThere => {
-                let crc64 = self.identity.as_ref().and_then(|i| i.crc64).unwrap_or_default();
-                Ok(self.downloaded(Completion::AlreadyThere, crc64, Integrity::Verified))
+            Outcome::AlreadyThere { crc64, integrity } => {
+                Ok(self.downloaded(Completion::AlreadyThere, crc64, integrity))
             }
             Outcome::Stopped { reason, remains } => {
                 let (storage, open) = (self.storage.clone(), self.open.take());

@@ -22,9 +22,9 @@ use committer::Committer;
 use ending::Failures;
 use ossget_core::session::{
     Action, AttemptId, Event, Handled, Moment, Phase, PrepareMode, PreparedPartial, ResumePolicy,
-    Session, SessionConfig, StorageTask,
+    ResumeVerify, Session, SessionConfig, StorageTask,
 };
-use ossget_core::{ByteRange, ObjectIdentity, PartPlan};
+use ossget_core::{ByteRange, ObjectIdentity, PartIndex, PartPlan};
 use report::{Attached, Commit, Report, Reporter};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,6 +47,7 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
             let destination = destination::resolve(&destination, object.key())?;
             let storage = Storage::lock(file_system.as_ref(), &destination, &object, &options)?;
             let left = storage.load(&object, &options)?;
+            storage.refuse_existing(&left).map_err(Error::storage)?;
             Ok((storage, left))
         })
         .await
@@ -187,7 +188,7 @@ impl Driver {
     fn take_in(&mut self, report: Report) -> Event {
         match report.event {
             Event::AttemptFailed { attempt, .. }
-            | Event::StorageFailed { during: StorageTask::Attempt(attempt) } => {
+            | Event::StorageFailed { during: StorageTask::Attempt(attempt), .. } => {
                 let running = self.running.remove(&attempt);
                 if let Some(running) = running
                     && self.session.progress().phase == Phase::Transferring
@@ -233,7 +234,8 @@ impl Driver {
             }
             Action::Sync { commit } => self.commit(Commit::Sync(commit)),
             Action::Record { commit, slots } => self.commit(Commit::Record(commit, slots)),
-            Action::Rehash { first, count } => self.rehash(first, count),
+            Action::Rehash { first, count, verify } => self.rehash((first, count), verify),
+            Action::Doubt { expected, found } => self.teller.doubt(expected, found),
             Action::Verify { .. } => {
                 self.with_file(StorageTask::Verify, |storage, prepared| storage.verify(prepared));
             }
@@ -282,8 +284,8 @@ impl Driver {
             let opened = storage.prepare(&identity, &plan, mode, &left).and_then(|prepared| {
                 let (partial, prepared) = match prepared {
                     Preparation::Absent => return Ok((PreparedPartial::Absent, None)),
-                    Preparation::AtDestination => {
-                        return Ok((PreparedPartial::AtDestination, None));
+                    Preparation::AtDestination(crc64) => {
+                        return Ok((PreparedPartial::AtDestination { crc64 }, None));
                     }
                     Preparation::Ready(partial, prepared) => (partial, prepared),
                 };
@@ -323,12 +325,11 @@ impl Driver {
         }
     }
 
-    fn rehash(&mut self, first: ossget_core::PartIndex, count: u32) {
+    fn rehash(&mut self, parts: (PartIndex, u32), verify: ResumeVerify) {
         let Some(open) = &self.open else { return };
         let (storage, prepared) = (self.storage.clone(), open.prepared.clone());
-        let (verify, reporter) = (self.options.resume_verify, self.reporter.clone());
-        self.tasks
-            .spawn_blocking(move || storage.rehash(&prepared, (first, count), verify, &reporter));
+        let reporter = self.reporter.clone();
+        self.tasks.spawn_blocking(move || storage.rehash(&prepared, parts, verify, &reporter));
     }
 
     fn with_file(

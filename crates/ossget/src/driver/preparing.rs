@@ -2,13 +2,15 @@
 //! already is the object.
 
 use super::hash::hash_file;
-use super::storage::{Left, Preparation, Prepared, Storage, Trust, random, recorded_name};
+use super::storage::{
+    Left, Preparation, Prepared, Storage, Trust, random, read_slot, recorded_name,
+};
 use ossget_core::session::{PrepareMode, PreparedPartial, Recording};
 use ossget_core::{
-    Bind, CheckpointError, HEADER_LEN, Header, ObjectIdentity, PartPlan, SessionId, SlotCodec,
-    file_len,
+    Bind, Checkpoint, CheckpointError, HEADER_LEN, Header, ObjectIdentity, PartIndex, PartPlan,
+    SessionId, SlotCodec, combine, file_len,
 };
-use ossget_fs::{FileId, FsError, FsErrorKind, Syncing};
+use ossget_fs::{FileId, FsError, FsErrorKind, PartialFile, Syncing};
 
 impl Storage {
     /// Makes the partial file ready, new or old.
@@ -23,12 +25,12 @@ impl Storage {
             self.lock.remove_partial(name)?;
         }
         match (mode, &left.checkpoint) {
-            (PrepareMode::Resume, Some(checkpoint)) => self.reopen(&checkpoint.header, plan, left),
+            (PrepareMode::Resume, Some(checkpoint)) => self.reopen(identity, checkpoint, left),
             (PrepareMode::Resume, None) => Ok(Preparation::Absent),
             (PrepareMode::Fresh, _) => {
-                if self.is_at_destination(identity, plan)? {
+                if let Some(crc) = self.crc_at_destination(identity, plan)? {
                     self.remove_left(left)?;
-                    return Ok(Preparation::AtDestination);
+                    return Ok(Preparation::AtDestination(crc));
                 }
                 self.create(identity, plan, left)
             }
@@ -37,33 +39,97 @@ impl Storage {
 
     fn reopen(
         &self,
-        header: &Header,
-        plan: &PartPlan,
+        identity: &ObjectIdentity,
+        checkpoint: &Checkpoint,
         left: &Left,
     ) -> Result<Preparation, FsError> {
+        let Checkpoint { header, recorded } = checkpoint;
+        let plan = &header.plan;
         let Some(name) = left.partial_name.clone() else { return Ok(Preparation::Absent) };
-        let bind = self.read_bind()?.filter(|bind| bind.is_of(header));
-        let Some(bind) = bind else { return Ok(Preparation::Absent) };
-        let is_bound = |id: FileId| id.inode == bind.inode && id.birth == bind.birth;
-        let there = self.lock.destination()?;
-        if there.is_some_and(|there| is_bound(there.id) && there.len == bind.size) {
-            // Published, but the run ended before it could remove the partial file's own name.
-            self.lock.remove_partial(&name)?;
+        let bind = self.bind_of(header)?;
+        let codec = SlotCodec::new(header.session, plan);
+        if let Some(bind) = &bind
+            && self.is_bound_at_destination(bind)?
+        {
+            // Published, but the run ended before it could remove the checkpoint.
+            let crc = self.crc_as_recorded(plan, &codec)?;
+            return match crc.filter(|crc| server_crc(identity, plan).is_none_or(|s| s == *crc)) {
+                Some(crc) => {
+                    self.remove_left(left)?;
+                    Ok(Preparation::AtDestination(crc))
+                }
+                None => {
+                    self.refuse_clobbering()?;
+                    self.lock.remove_partial(&name)?;
+                    Ok(Preparation::Absent)
+                }
+            };
+        }
+        // Without a bind record nothing was recorded, unless the record was damaged since.
+        if bind.is_none() && recorded.is_empty() {
             return Ok(Preparation::Absent);
         }
         let Some(opened) = self.lock.open_partial(&name)? else { return Ok(Preparation::Absent) };
         let size = plan.extent().len();
-        let trust =
-            if is_bound(opened.id) && opened.len == size { Trust::AsBound } else { Trust::Foreign };
+        let as_bound = bind.as_ref().is_some_and(|bind| is_bound(opened.id, bind));
+        let trust = if as_bound && opened.len == size { Trust::AsBound } else { Trust::Foreign };
         if opened.len != size {
-            // Should this run end before it has read every part back, the next one must not find
-            // a file that looks as it was bound.
-            self.write_bind(&Bind { inode: 0, birth: 0, ..bind })?;
+            if let Some(bind) = bind {
+                // Should this run end before it has read every part back, the next one must not
+                // find a file that looks as it was bound.
+                self.write_bind(&Bind { inode: 0, birth: 0, ..bind })?;
+            }
             opened.file.resize(size)?;
         }
-        let codec = SlotCodec::new(header.session, plan);
         let prepared = Prepared { partial: opened.file, name, codec, plan: *plan, trust };
         Ok(Preparation::Ready(PreparedPartial::Resumed, prepared))
+    }
+
+    /// The bind record of this very session, if there is one.
+    fn bind_of(&self, header: &Header) -> Result<Option<Bind>, FsError> {
+        Ok(self.read_bind()?.filter(|bind| bind.is_of(header)))
+    }
+
+    /// Whether the file at the destination looks like the one that an earlier run was writing.
+    /// Inodes are used again, so this alone proves nothing about what it holds.
+    fn is_bound_at_destination(&self, bind: &Bind) -> Result<bool, FsError> {
+        let there = self.lock.destination()?;
+        Ok(there.is_some_and(|there| is_bound(there.id, bind) && there.len == bind.size))
+    }
+
+    /// Fails where the destination exists and must not be replaced. What an earlier run published
+    /// just before it was cut off is not in the way of its own resumption.
+    pub(super) fn refuse_existing(&self, left: &Left) -> Result<(), FsError> {
+        let bind = match &left.checkpoint {
+            Some(checkpoint) => self.bind_of(&checkpoint.header)?,
+            None => None,
+        };
+        match bind {
+            Some(bind) if self.is_bound_at_destination(&bind)? => Ok(()),
+            _ => self.refuse_clobbering(),
+        }
+    }
+
+    /// CRC-64 of what stands at the destination, if every part is recorded and reads as recorded.
+    fn crc_as_recorded(&self, plan: &PartPlan, codec: &SlotCodec) -> Result<Option<u64>, FsError> {
+        let Ok(Some(file)) = self.lock.open_destination() else { return Ok(None) };
+        let checkpoint = self.lock.checkpoint();
+        let mut whole = 0;
+        for part in (0..plan.count()).map(PartIndex::new) {
+            let recorded = read_slot(checkpoint.as_ref(), codec, part);
+            let range = plan.range(part);
+            let start = range.and_then(|range| plan.offset_in_file(range.start()));
+            let (Some(recorded), Some(range), Some(start)) = (recorded, range, start) else {
+                return Ok(None);
+            };
+            let found = hash_file(file.as_ref(), start..start + range.len());
+            if !found.is_ok_and(|found| found == recorded) {
+                return Ok(None);
+            }
+            whole = combine(whole, recorded, range.len());
+        }
+        self.make_durable(file.as_ref())?;
+        Ok(Some(whole))
     }
 
     /// Header, partial file, bind record: each durable before the next, so that a crash at any
@@ -123,29 +189,45 @@ impl Storage {
         checkpoint.sync_data()
     }
 
-    /// Whether the destination already holds the object: by length and by the CRC-64 of what is
-    /// read from it, never by its name.
-    fn is_at_destination(
+    /// The CRC-64 of the destination if it already holds the object: by length and by the CRC-64
+    /// of what is read from it, never by its name.
+    fn crc_at_destination(
         &self,
         identity: &ObjectIdentity,
         plan: &PartPlan,
-    ) -> Result<bool, FsError> {
-        let extent = plan.extent();
-        let whole = extent.start() == 0 && extent.end() == identity.size;
-        let Some(crc) = identity.crc64.filter(|_| whole) else { return Ok(false) };
+    ) -> Result<Option<u64>, FsError> {
+        let Some(crc) = server_crc(identity, plan) else { return Ok(None) };
         let there = self.lock.destination()?;
         if there.is_none_or(|state| state.len != identity.size) {
-            return Ok(false);
+            return Ok(None);
         }
         // What cannot be read is not the object; publishing will tell if it cannot be replaced.
-        let Ok(Some(file)) = self.lock.open_destination() else { return Ok(false) };
-        let same = hash_file(file.as_ref(), 0..identity.size).is_ok_and(|found| found == crc);
-        if same && self.syncing == Syncing::Full {
-            // An earlier run may have been cut off between the rename and its last sync.
-            file.sync_data()?;
+        let Ok(Some(file)) = self.lock.open_destination() else { return Ok(None) };
+        if !hash_file(file.as_ref(), 0..identity.size).is_ok_and(|found| found == crc) {
+            return Ok(None);
         }
-        Ok(same)
+        self.make_durable(file.as_ref())?;
+        Ok(Some(crc))
     }
+
+    /// An earlier run may have been cut off between the rename and its last sync.
+    fn make_durable(&self, destination: &dyn PartialFile) -> Result<(), FsError> {
+        match self.syncing {
+            Syncing::Full => destination.sync_data(),
+            Syncing::Skip => Ok(()),
+        }
+    }
+}
+
+/// Whether a file is the one that a bind record is about, by what its inode says.
+fn is_bound(id: FileId, bind: &Bind) -> bool {
+    id.inode == bind.inode && id.birth == bind.birth
+}
+
+/// The server's CRC-64 of all that is wanted, where it gave one: it covers the whole object only.
+fn server_crc(identity: &ObjectIdentity, plan: &PartPlan) -> Option<u64> {
+    let extent = plan.extent();
+    identity.crc64.filter(|_| extent.start() == 0 && extent.end() == identity.size)
 }
 
 fn page(encoded: Result<Vec<u8>, CheckpointError>) -> Result<Vec<u8>, FsError> {

@@ -2,8 +2,8 @@
 
 use super::Open;
 use crate::source::SourceError;
-use ossget_core::session::{CommitId, Event, SlotWrite, StorageTask};
-use ossget_fs::FsError;
+use ossget_core::session::{CommitId, Event, SlotWrite, StorageFault, StorageTask};
+use ossget_fs::{FsError, FsErrorKind};
 use tokio::sync::mpsc;
 
 /// An event for the session, with what only the driver needs of it.
@@ -52,7 +52,11 @@ impl Reporter {
 
     /// Reports that local storage failed.
     pub(super) fn storage(&self, during: StorageTask, error: FsError) {
-        let event = Event::StorageFailed { during };
+        let fault = match error.kind() {
+            FsErrorKind::NoSpace => StorageFault::NoSpace,
+            _ => StorageFault::Broken,
+        };
+        let event = Event::StorageFailed { during, fault };
         self.send(Report { event, attached: Attached::Storage(error) });
     }
 }

@@ -68,7 +68,8 @@ pub(super) enum Trust {
 pub(super) enum Preparation {
     Ready(PreparedPartial, Prepared),
     Absent,
-    AtDestination,
+    /// The destination already holds what is wanted; with its CRC-64.
+    AtDestination(u64),
 }
 
 impl Storage {
@@ -90,7 +91,7 @@ impl Storage {
         // Without locks the checkpoint lives and dies with this run.
         let lockless = lock.caveats().contains(&Caveat::NoLocks);
         let recording = if lockless { Recording::Off } else { options.recording() };
-        let storage = Self {
+        Ok(Self {
             lock,
             syncing,
             locator: Locator {
@@ -101,9 +102,7 @@ impl Storage {
             destination_hash,
             recording,
             clobber: options.clobber,
-        };
-        storage.refuse_existing()?;
-        Ok(storage)
+        })
     }
 
     /// What the file system cannot do, in words.
@@ -125,10 +124,11 @@ impl Storage {
         self.lock.caveats().into_iter().map(|caveat| words(caveat).to_owned()).collect()
     }
 
-    fn refuse_existing(&self) -> Result<(), Error> {
-        let there = self.lock.destination().map_err(Error::storage)?.is_some();
-        if there && self.clobber == Clobber::Refuse {
-            return Err(Error::new(ErrorKind::Exists, "the destination exists"));
+    /// Fails where the destination exists and must not be replaced.
+    pub(super) fn refuse_clobbering(&self) -> Result<(), FsError> {
+        if self.clobber == Clobber::Refuse && self.lock.destination()?.is_some() {
+            let path = self.lock.canonical_destination();
+            return Err(FsError::new(FsErrorKind::Exists, "replace", path, None));
         }
         Ok(())
     }
@@ -330,7 +330,11 @@ fn destination_hash(lock: &dyn DestinationLock, options: &Options) -> [u8; 32] {
     Sha256::digest(text.as_encoded_bytes()).into()
 }
 
-fn read_slot(checkpoint: &dyn CheckpointFile, codec: &SlotCodec, part: PartIndex) -> Option<u64> {
+pub(super) fn read_slot(
+    checkpoint: &dyn CheckpointFile,
+    codec: &SlotCodec,
+    part: PartIndex,
+) -> Option<u64> {
     let mut slot = [0; SLOT_LEN];
     let read = checkpoint.read_at(&mut slot, codec.offset(part)).ok()?;
     match codec.decode(part, &slot) {

@@ -42,6 +42,13 @@ impl Teller {
         self.last_progress = None;
     }
 
+    pub(super) fn doubt(&mut self, expected: u64, found: u64) {
+        self.warn(format!(
+            "the bytes have CRC-64 {found}, the server says {expected}: reading or fetching parts \
+             again to find the wrong one"
+        ));
+    }
+
     pub(super) fn retry(
         &mut self,
         (range, attempt): (ByteRange, u32),

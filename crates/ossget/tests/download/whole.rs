@@ -1,86 +1,14 @@
-//! Downloads through the public API, against the simulator.
+//! One download after the other, from its start to its end.
 
+use crate::rig::{BUCKET, KEY, Rig, assert_is};
 use ossget::{
     Client, Completion, Credentials, Download, DownloadEvent, Durability, Error, ErrorKind,
-    Integrity, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify, StaticCredentials,
+    Integrity, Object, OnChange, PartSize, Resume, ResumeVerify, StaticCredentials,
 };
-use ossget_testkit::{Close, Content, Fault, On, Simulator};
+use ossget_testkit::{Close, Content, Fault, On};
 use std::fs;
-use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tempfile::TempDir;
-
-const BUCKET: &str = "examplebucket";
-const KEY: &str = "dir/object.bin";
-
-struct Rig {
-    sim: Simulator,
-    client: Client,
-    dir: TempDir,
-    content: Content,
-}
-
-impl Rig {
-    async fn new(size: u64) -> Self {
-        let sim = Simulator::builder().bucket(BUCKET).credentials("id", "secret").start().await;
-        let content = Content::generated(7, size);
-        sim.put_object(KEY, content.clone());
-        let credentials =
-            StaticCredentials::new(Credentials::new("id", "secret").expect("the rig stands"));
-        let client = Client::builder(sim.endpoint(), credentials)
-            .region("cn-hangzhou")
-            .build()
-            .expect("the rig stands");
-        Self { sim, client, dir: tempfile::tempdir().expect("the rig stands"), content }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.path().join("object.bin")
-    }
-
-    fn download(&self) -> Download {
-        self.client
-            .download(Object::new(BUCKET, KEY).expect("the rig stands"), self.path())
-            .part_size(PartSize::kib(100).expect("the rig stands"))
-            .parallel(Parallel::Fixed(NonZeroU32::new(4).expect("the rig stands")))
-    }
-
-    fn files(&self) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(self.dir.path())
-            .expect("the rig stands")
-            .map(|entry| {
-                entry.expect("the rig stands").file_name().into_string().expect("the rig stands")
-            })
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn gets(&self) -> Vec<(u64, u64)> {
-        let ranges = self.sim.requests().into_iter().filter(|r| r.method == "GET");
-        let mut ranges: Vec<_> =
-            ranges.map(|r| range_of(&r.range.expect("the rig stands"))).collect();
-        ranges.sort_unstable();
-        ranges
-    }
-}
-
-/// `bytes=a-b` as a half-open range.
-fn range_of(header: &str) -> (u64, u64) {
-    let (first, last) = header
-        .strip_prefix("bytes=")
-        .expect("the rig stands")
-        .split_once('-')
-        .expect("the rig stands");
-    (first.parse().expect("the rig stands"), last.parse::<u64>().expect("the rig stands") + 1)
-}
-
-fn assert_is(path: &Path, content: &Content) {
-    let bytes = fs::read(path).expect("the rig stands");
-    assert!(bytes == content.window(0..content.size()), "wrong bytes in {}", path.display());
-}
 
 fn errors_in_full(error: &Error) -> String {
     let mut text = error.to_string();

@@ -1,0 +1,79 @@
+//! A client, a simulator with one object, and a folder.
+
+use ossget::{Client, Credentials, Download, Object, Parallel, PartSize, StaticCredentials};
+use ossget_testkit::{Content, Simulator};
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+pub(crate) const BUCKET: &str = "examplebucket";
+pub(crate) const KEY: &str = "dir/object.bin";
+
+/// A client, a simulator with one object, and a folder to download it to.
+pub(crate) struct Rig {
+    pub(crate) sim: Simulator,
+    pub(crate) client: Client,
+    pub(crate) dir: TempDir,
+    pub(crate) content: Content,
+}
+
+impl Rig {
+    pub(crate) async fn new(size: u64) -> Self {
+        let sim = Simulator::builder().bucket(BUCKET).credentials("id", "secret").start().await;
+        let content = Content::generated(7, size);
+        sim.put_object(KEY, content.clone());
+        let credentials =
+            StaticCredentials::new(Credentials::new("id", "secret").expect("the rig stands"));
+        let client = Client::builder(sim.endpoint(), credentials)
+            .region("cn-hangzhou")
+            .build()
+            .expect("the rig stands");
+        Self { sim, client, dir: tempfile::tempdir().expect("the rig stands"), content }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("object.bin")
+    }
+
+    pub(crate) fn download(&self) -> Download {
+        self.client
+            .download(Object::new(BUCKET, KEY).expect("the rig stands"), self.path())
+            .part_size(PartSize::kib(100).expect("the rig stands"))
+            .parallel(Parallel::Fixed(NonZeroU32::new(4).expect("the rig stands")))
+    }
+
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.dir.path())
+            .expect("the rig stands")
+            .map(|entry| {
+                entry.expect("the rig stands").file_name().into_string().expect("the rig stands")
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn gets(&self) -> Vec<(u64, u64)> {
+        let ranges = self.sim.requests().into_iter().filter(|r| r.method == "GET");
+        let mut ranges: Vec<_> =
+            ranges.map(|r| range_of(&r.range.expect("the rig stands"))).collect();
+        ranges.sort_unstable();
+        ranges
+    }
+}
+
+/// `bytes=a-b` as a half-open range.
+fn range_of(header: &str) -> (u64, u64) {
+    let (first, last) = header
+        .strip_prefix("bytes=")
+        .expect("the rig stands")
+        .split_once('-')
+        .expect("the rig stands");
+    (first.parse().expect("the rig stands"), last.parse::<u64>().expect("the rig stands") + 1)
+}
+
+pub(crate) fn assert_is(path: &Path, content: &Content) {
+    let bytes = fs::read(path).expect("the rig stands");
+    assert!(bytes == content.window(0..content.size()), "wrong bytes in {}", path.display());
+}
