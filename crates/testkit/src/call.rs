@@ -62,6 +62,11 @@ impl Call {
     pub(crate) fn range_start(&self) -> Option<u64> {
         range::start_of(self.header("range")?)
     }
+
+    /// Whether the range asked for holds this byte.
+    pub(crate) fn covers(&self, position: u64) -> bool {
+        self.header("range").is_some_and(|header| range::covers(header, position))
+    }
 }
 
 /// The names under which the simulator is addressed without a bucket.

@@ -137,6 +137,7 @@ pub struct On {
     key: Option<String>,
     predicate: Option<Predicate>,
     range_start: Option<Start>,
+    covering: Option<u64>,
     nth: u64,
     times: u64,
 }
@@ -144,7 +145,15 @@ pub struct On {
 impl On {
     /// Any request.
     pub fn any() -> Self {
-        Self { method: None, key: None, predicate: None, range_start: None, nth: 1, times: 1 }
+        Self {
+            method: None,
+            key: None,
+            predicate: None,
+            range_start: None,
+            covering: None,
+            nth: 1,
+            times: 1,
+        }
     }
 
     /// GET requests.
@@ -184,6 +193,13 @@ impl On {
         self
     }
 
+    /// Only for ranges that hold this byte of the object; requests without range never match.
+    #[must_use]
+    pub fn covering(mut self, position: u64) -> Self {
+        self.covering = Some(position);
+        self
+    }
+
     /// Beginning with the n-th matching request, counted from 1. The default is the first.
     #[must_use]
     pub fn nth(mut self, nth: u64) -> Self {
@@ -212,45 +228,55 @@ impl On {
             && self.predicate.as_ref().is_none_or(|holds| key.is_some_and(|key| (holds.0)(key)))
             && (self.range_start.as_ref())
                 .is_none_or(|holds| call.range_start().is_some_and(|start| (holds.0)(start)))
+            && self.covering.is_none_or(|position| call.covers(position))
     }
 }
 
 /// The faults still to come.
-#[derive(Debug, Default)]
-pub(crate) struct FaultScript {
-    rules: Mutex<Vec<Rule>>,
+pub(crate) type FaultScript = Rules<Fault>;
+
+/// What is to be done with which requests.
+#[derive(Debug)]
+pub(crate) struct Rules<T> {
+    rules: Mutex<Vec<Rule<T>>>,
 }
 
-impl FaultScript {
-    pub(crate) fn add(&self, on: On, fault: Fault) {
-        self.lock().push(Rule { on, fault, seen: 0, used: 0 });
+impl<T> Default for Rules<T> {
+    fn default() -> Self {
+        Self { rules: Mutex::default() }
+    }
+}
+
+impl<T: Clone> Rules<T> {
+    pub(crate) fn add(&self, on: On, deed: T) {
+        self.lock().push(Rule { on, deed, seen: 0, used: 0 });
     }
 
     pub(crate) fn clear(&self) {
         self.lock().clear();
     }
 
-    /// The faults for one request; counts it.
-    pub(crate) fn take(&self, call: &Call) -> Vec<Fault> {
+    /// What is to be done with one request; counts it.
+    pub(crate) fn take(&self, call: &Call) -> Vec<T> {
         let mut rules = self.lock();
         rules.iter_mut().filter_map(|rule| rule.take(call)).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Rule>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Rule<T>>> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Debug)]
-struct Rule {
+struct Rule<T> {
     on: On,
-    fault: Fault,
+    deed: T,
     seen: u64,
     used: u64,
 }
 
-impl Rule {
-    fn take(&mut self, call: &Call) -> Option<Fault> {
+impl<T: Clone> Rule<T> {
+    fn take(&mut self, call: &Call) -> Option<T> {
         if !self.on.matches(call) {
             return None;
         }
@@ -259,7 +285,7 @@ impl Rule {
             return None;
         }
         self.used += 1;
-        Some(self.fault.clone())
+        Some(self.deed.clone())
     }
 }
 
@@ -360,5 +386,23 @@ mod tests {
         assert_eq!(fired(Some("bytes=99-")), 0);
         assert_eq!(fired(Some("bytes=100-199")), 1);
         assert_eq!(fired(Some("bytes=-5")), 0);
+    }
+
+    #[test]
+    fn a_rule_can_ask_for_one_byte_of_the_object() {
+        let script = FaultScript::default();
+        script.add(On::get().covering(100).always(), Fault::IgnoreRange);
+        let fired = |range| script.take(&call(http::Method::GET, "k", range)).len();
+        for (range, expected) in [
+            (None, 0),
+            (Some("bytes=0-99"), 0),
+            (Some("bytes=0-100"), 1),
+            (Some("bytes=100-100"), 1),
+            (Some("bytes=101-"), 0),
+            (Some("bytes=50-"), 1),
+            (Some("bytes=-5"), 0),
+        ] {
+            assert_eq!(fired(range), expected, "{range:?}");
+        }
     }
 }

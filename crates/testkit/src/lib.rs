@@ -18,7 +18,9 @@
 //! ```
 //!
 //! The binary `ossget-sim` is the same server for other processes; [`FaultSpec`] documents the text
-//! form of faults. The module [`mock`] mounts objects on wiremock for applications' own tests.
+//! form of faults. The module [`scripted`] is a smaller server, in plain text or over TLS, that plays
+//! a script of bytes for each request. The module [`mock`] mounts objects on wiremock for
+//! applications' own tests.
 
 #![forbid(unsafe_code)]
 
@@ -40,6 +42,7 @@ mod pace;
 mod range;
 mod refusal;
 mod reply;
+pub mod scripted;
 mod service;
 mod simulator;
 mod spec;

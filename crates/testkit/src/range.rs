@@ -57,6 +57,15 @@ pub(crate) fn start_of(header: &str) -> Option<u64> {
     }
 }
 
+/// Whether a well-formed range that says where it begins holds this byte.
+pub(crate) fn covers(header: &str, position: u64) -> bool {
+    match parse(header) {
+        Some(Asked::Between(start, last)) => (start..=last).contains(&position),
+        Some(Asked::From(start)) => start <= position,
+        Some(Asked::Suffix(_)) | None => false,
+    }
+}
+
 enum Asked {
     Between(u64, u64),
     From(u64),
