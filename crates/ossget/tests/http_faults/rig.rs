@@ -1,0 +1,213 @@
+//! A scripted server with one object, a folder, and the library between them.
+
+use ossget::{
+    Client, Credentials, Download, Durability, Endpoint, Error, Object, OssSource, Parallel,
+    PartSize, Signing, StaticCredentials,
+};
+use ossget_fs::NativeFileSystem;
+use ossget_testkit::Content;
+use ossget_testkit::scripted::{Authority, Certificate, Exchange, ScriptedServer};
+use ossget_transport::{HyperTransport, Limits};
+use std::fs;
+use std::num::NonZeroU32;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub(crate) const BUCKET: &str = "examplebucket";
+pub(crate) const KEY: &str = "dir/object.bin";
+/// The smallest part there may be.
+pub(crate) const PART: u64 = 100 << 10;
+
+pub(crate) struct Rig {
+    pub(crate) server: ScriptedServer,
+    pub(crate) patience: Patience,
+    dir: TempDir,
+}
+
+/// How long the client waits for what.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) connect: Duration,
+    pub(crate) head: Duration,
+    pub(crate) read: Duration,
+    /// Without any progress.
+    pub(crate) total: Duration,
+}
+
+impl Default for Patience {
+    /// More than any test needs.
+    fn default() -> Self {
+        let long = Duration::from_secs(60);
+        Self { connect: long, head: long, read: long, total: long }
+    }
+}
+
+impl Rig {
+    pub(crate) fn new(size: u64) -> Self {
+        Self::of(ScriptedServer::start(Content::generated(7, size)).unwrap())
+    }
+
+    pub(crate) fn tls(size: u64) -> Self {
+        let server = ScriptedServer::builder(Content::generated(7, size));
+        Self::of(server.tls(authority(), Certificate::Good).start().unwrap())
+    }
+
+    pub(crate) fn of(server: ScriptedServer) -> Self {
+        Self { server, patience: Patience::default(), dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.server.content().size()
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("object.bin")
+    }
+
+    /// A download in the smallest parts by four connections, with a client of its own.
+    pub(crate) fn download(&self) -> Download {
+        download_from(&self.server.endpoint(), self.path(), self.patience)
+    }
+
+    pub(crate) fn files(&self) -> Vec<String> {
+        let names = fs::read_dir(self.dir.path()).unwrap();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// The GETs so far.
+    pub(crate) fn gets(&self) -> Vec<Exchange> {
+        let all = self.server.exchanges().into_iter();
+        all.filter(|exchange| exchange.method == "GET").collect()
+    }
+
+    /// Asserts that the destination holds the object and nothing lies beside it.
+    pub(crate) fn assert_downloaded(&self) {
+        let found = fs::read(self.path()).unwrap();
+        assert!(found == self.server.content().window(0..self.size()), "wrong bytes");
+        assert_eq!(self.files(), ["object.bin"]);
+    }
+
+    /// Puts something at the destination that a failed download must not touch.
+    pub(crate) fn put_old(&self) {
+        fs::write(self.path(), OLD).unwrap();
+    }
+
+    pub(crate) fn assert_untouched(&self) {
+        assert_eq!(fs::read(self.path()).unwrap(), OLD);
+    }
+
+    /// Asserts that a checkpoint and a partial file lie beside the untouched destination.
+    pub(crate) fn assert_kept(&self, error: &Error) {
+        self.assert_untouched();
+        assert!(error.is_resumable(), "{}", in_full(error));
+        let files = self.files();
+        assert_eq!(files.len(), 3, "{files:?}");
+        assert!(files[0].ends_with(".ossget") && files[2].ends_with(".part"), "{files:?}");
+    }
+
+    /// Asserts that nothing but the untouched destination is left.
+    pub(crate) fn assert_nothing_kept(&self) {
+        self.assert_untouched();
+        assert_eq!(self.files(), ["object.bin"]);
+    }
+
+    /// Downloads from the server as it should be, after a failed run, and asserts that only what
+    /// was missing is fetched, which is at most `missing` bytes.
+    pub(crate) async fn finish(&self, missing: u64) {
+        self.server.clear_scripts();
+        self.server.clear_exchanges();
+        let patience = Patience::default();
+        let done = download_from(&self.server.endpoint(), self.path(), patience).await.unwrap();
+        self.assert_downloaded();
+        let sent: u64 = self.gets().iter().map(|get| get.sent).sum();
+        assert_eq!(done.fetched_bytes, sent);
+        assert_eq!(done.resumed_bytes + done.fetched_bytes, self.size());
+        assert!(done.fetched_bytes <= missing, "{} > {missing}", done.fetched_bytes);
+    }
+}
+
+/// A download of the object from this endpoint, by a client that trusts the tests' authority.
+pub(crate) fn download_from(endpoint: &str, path: PathBuf, patience: Patience) -> Download {
+    let endpoint = Endpoint::parse(endpoint).unwrap();
+    let tls = !endpoint.is_plaintext();
+    let mut transport = HyperTransport::builder();
+    if tls {
+        transport = transport.extra_ca_file(authority_file()).unwrap();
+    }
+    let transport = Arc::new(transport.build().unwrap());
+    let signing = Signing::v4(&endpoint, Some("cn-hangzhou")).unwrap();
+    let credentials = StaticCredentials::new(Credentials::new("testid", "testsecret").unwrap());
+    let source = OssSource::builder(transport, endpoint, signing, Arc::new(credentials))
+        .limits(Limits::new(patience.connect, patience.head))
+        .build()
+        .unwrap();
+    let client = Client::with_source(Arc::new(source), Arc::new(NativeFileSystem::default()));
+    client
+        .download(Object::new(BUCKET, KEY).unwrap(), path)
+        .part_size(PartSize::kib(100).unwrap())
+        .parallel(connections(4))
+        // No fault of the network is about the disk, and syncs are slow.
+        .durability(Durability::Process)
+        .read_timeout(patience.read)
+        .retry_max_time(patience.total)
+}
+
+pub(crate) fn connections(count: u32) -> Parallel {
+    Parallel::Fixed(NonZeroU32::new(count).unwrap())
+}
+
+/// The authority that all tests trust.
+pub(crate) fn authority() -> &'static Authority {
+    static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(|| Authority::new().unwrap())
+}
+
+/// The file with the authority's certificate.
+fn authority_file() -> PathBuf {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        authority().write_pem(folder.path().join("ca.pem")).unwrap();
+        folder
+    });
+    folder.path().join("ca.pem")
+}
+
+/// An error with all that lies beneath it.
+pub(crate) fn in_full(error: &Error) -> String {
+    let mut text = format!("{:?}: {error}", error.kind());
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The bytes that at least one of these responses delivered, in order.
+pub(crate) fn delivered(gets: &[Exchange]) -> Vec<Range<u64>> {
+    let sent = |get: &Exchange| get.range.clone().map(|range| range.start..range.start + get.sent);
+    let mut sorted: Vec<_> = gets.iter().filter_map(sent).collect();
+    sorted.sort_by_key(|range| range.start);
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for range in sorted {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+const OLD: &[u8] = b"what was there before";
