@@ -2,6 +2,7 @@
 
 use crate::credentials::CredentialsProvider;
 use crate::download::Download;
+use crate::driver::Pace;
 use crate::endpoint::{Addressing, Endpoint};
 use crate::source::{OssSource, Plaintext, Signing, Source};
 use crate::{Error, ErrorKind, Object};
@@ -12,11 +13,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where downloads come from. Cheap to clone; clones share connections.
+/// Where downloads come from. Cheap to clone; clones share connections and the pace of retries.
 #[derive(Clone, Debug)]
 pub struct Client {
-    source: Arc<dyn Source>,
-    file_system: Arc<dyn FileSystem>,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) file_system: Arc<dyn FileSystem>,
+    pub(crate) pace: Arc<Pace>,
 }
 
 /// Collects what a [`Client`] needs. [`ClientBuilder::build`] checks it all.
@@ -59,18 +61,13 @@ impl Client {
     /// A client over any source and file system.
     #[must_use]
     pub fn with_source(source: Arc<dyn Source>, file_system: Arc<dyn FileSystem>) -> Self {
-        Self { source, file_system }
+        Self { source, file_system, pace: Arc::default() }
     }
 
     /// A download of `object` to the file `destination`, to be awaited. A destination that is a
     /// directory, or ends in a separator, receives the last component of the key.
     pub fn download(&self, object: Object, destination: impl Into<PathBuf>) -> Download {
-        Download::new(
-            object,
-            destination.into(),
-            Arc::clone(&self.source),
-            Arc::clone(&self.file_system),
-        )
+        Download::new(self.clone(), object, destination.into())
     }
 }
 
@@ -147,7 +144,7 @@ impl ClientBuilder {
         }
         let source = source.build()?;
         let file_system = self.file_system.unwrap_or_else(|| Arc::new(NativeFileSystem::new()));
-        Ok(Client { source: Arc::new(source), file_system })
+        Ok(Client::with_source(Arc::new(source), file_system))
     }
 }
 

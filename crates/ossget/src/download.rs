@@ -2,17 +2,14 @@
 
 use crate::driver;
 use crate::options::Options;
-use crate::source::Source;
 use crate::{
-    Clobber, CrcPolicy, DownloadEvent, DownloadHandle, Downloaded, Durability, Error,
+    Client, Clobber, CrcPolicy, DownloadEvent, DownloadHandle, Downloaded, Durability, Error,
     ExtentRequest, Object, OnChange, Parallel, PartSize, Progress, Resume, ResumeVerify, Symlink,
 };
-use ossget_fs::FileSystem;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// One download: what is wanted, where to, and how. Awaiting it runs it.
@@ -23,10 +20,9 @@ use std::time::Duration;
 /// same destination goes on from there. [`DownloadHandle::cancel`] also records what is stored.
 #[must_use = "a download does nothing until it is awaited"]
 pub struct Download {
+    pub(crate) client: Client,
     pub(crate) object: Object,
     pub(crate) destination: PathBuf,
-    pub(crate) source: Arc<dyn Source>,
-    pub(crate) file_system: Arc<dyn FileSystem>,
     pub(crate) options: Options,
     pub(crate) handle: DownloadHandle,
     pub(crate) observer: Option<Observer>,
@@ -36,17 +32,11 @@ pub struct Download {
 pub(crate) type Observer = Box<dyn FnMut(&DownloadEvent) + Send>;
 
 impl Download {
-    pub(crate) fn new(
-        object: Object,
-        destination: PathBuf,
-        source: Arc<dyn Source>,
-        file_system: Arc<dyn FileSystem>,
-    ) -> Self {
+    pub(crate) fn new(client: Client, object: Object, destination: PathBuf) -> Self {
         Self {
+            client,
             object,
             destination,
-            source,
-            file_system,
             options: Options::default(),
             handle: DownloadHandle::new(),
             observer: None,

@@ -85,11 +85,14 @@ impl End {
 
 async fn transfer(fetching: &Fetching, range: ByteRange, writer: &mut Writer<'_>) -> End {
     let got = fetching.source.get_range(&fetching.object, range, &fetching.identity).await;
-    let RangeBody { granted, mut body } = match got {
+    let RangeBody { granted, mut body, held_back } = match got {
         Ok(got) => got,
         Err(error) => return End::source(error),
     };
     writer.head();
+    if held_back {
+        fetching.reporter.event(Event::HeldBack);
+    }
     loop {
         let chunk = match body.chunk().await {
             Ok(Some(chunk)) => chunk,

@@ -9,6 +9,7 @@ mod committer;
 mod destination;
 mod ending;
 mod hash;
+mod pace;
 mod preparing;
 mod report;
 mod storage;
@@ -16,7 +17,9 @@ mod telling;
 
 use crate::download::Download;
 use crate::options::{Options, Resume};
-use crate::{Downloaded, Error, ErrorKind, Object};
+use crate::{Client, Downloaded, Error, ErrorKind, Object};
+pub(crate) use pace::Pace;
+
 use attempt::Fetching;
 use committer::Committer;
 use ending::Failures;
@@ -24,7 +27,7 @@ use ossget_core::session::{
     Action, AttemptId, Event, Handled, Moment, Phase, PrepareMode, PreparedPartial, ResumePolicy,
     ResumeVerify, Session, SessionConfig, StorageTask,
 };
-use ossget_core::{ByteRange, ObjectIdentity, PartIndex, PartPlan};
+use ossget_core::{ByteRange, Failure, ObjectIdentity, PartIndex, PartPlan};
 use report::{Attached, Commit, Report, Reporter};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,14 +41,15 @@ use tokio::time::sleep_until;
 /// Runs a download to its end.
 pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
     let origin = Instant::now();
-    let Download { object, destination, source, file_system, options, handle, observer } = download;
+    let Download { client, object, destination, options, handle, observer } = download;
     let object = Arc::new(object);
     let options = Arc::new(options);
     let opened = {
         let (object, options) = (Arc::clone(&object), Arc::clone(&options));
+        let files = Arc::clone(&client.file_system);
         blocking(move || {
             let destination = destination::resolve(&destination, object.key())?;
-            let storage = Storage::lock(file_system.as_ref(), &destination, &object, &options)?;
+            let storage = Storage::lock(files.as_ref(), &destination, &object, &options)?;
             let left = storage.load(&object, &options)?;
             storage.refuse_existing(&left).map_err(Error::storage)?;
             Ok((storage, left))
@@ -65,7 +69,7 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
         origin,
         object,
         options,
-        source,
+        client,
         storage,
         left: Arc::new(left),
         session,
@@ -105,7 +109,7 @@ struct Driver {
     origin: Instant,
     object: Arc<Object>,
     options: Arc<Options>,
-    source: Arc<dyn crate::source::Source>,
+    client: Client,
     storage: Storage,
     left: Arc<Left>,
     session: Session,
@@ -185,7 +189,14 @@ impl Driver {
     }
 
     /// Keeps what only the driver needs of a report and returns the session's part.
-    fn take_in(&mut self, report: Report) -> Event {
+    fn take_in(&mut self, mut report: Report) -> Event {
+        if let Event::AttemptFailed { failure, retry_after, .. }
+        | Event::ProbeFailed { failure, retry_after } = &mut report.event
+            && failure.is_transient()
+            && *failure != Failure::Unsent
+        {
+            *retry_after = (*retry_after).max(self.client.pace.take());
+        }
         match report.event {
             Event::AttemptFailed { attempt, .. }
             | Event::StorageFailed { during: StorageTask::Attempt(attempt), .. } => {
@@ -249,7 +260,7 @@ impl Driver {
     }
 
     fn probe(&mut self) {
-        let (source, object) = (Arc::clone(&self.source), Arc::clone(&self.object));
+        let (source, object) = (Arc::clone(&self.client.source), Arc::clone(&self.object));
         let reporter = self.reporter.clone();
         self.tasks.spawn(async move {
             reporter.send(match source.probe(&object).await {
@@ -278,7 +289,7 @@ impl Driver {
             Arc::make_mut(&mut self.left).superseded = superseded;
         }
         let (storage, left) = (self.storage.clone(), Arc::clone(&self.left));
-        let (source, object) = (Arc::clone(&self.source), Arc::clone(&self.object));
+        let (source, object) = (Arc::clone(&self.client.source), Arc::clone(&self.object));
         let reporter = self.reporter.clone();
         self.tasks.spawn_blocking(move || {
             let opened = storage.prepare(&identity, &plan, mode, &left).and_then(|prepared| {
