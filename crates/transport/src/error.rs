@@ -23,6 +23,8 @@ pub enum TransportErrorKind {
     Resolve,
     /// No TCP connection could be made.
     Connect,
+    /// This machine has no descriptor, port or buffer left for another connection.
+    Exhausted,
     /// The TLS handshake failed in a way that trying again may cure.
     TlsHandshake,
     /// The server's certificate or TLS version is not acceptable: trying again cannot help.
@@ -68,6 +70,7 @@ impl fmt::Display for TransportError {
             TransportErrorKind::Request => "the request cannot be sent",
             TransportErrorKind::Resolve => "the host name does not resolve",
             TransportErrorKind::Connect => "no connection could be made",
+            TransportErrorKind::Exhausted => "this machine can open no more connections",
             TransportErrorKind::TlsHandshake => "the TLS handshake failed",
             TransportErrorKind::Certificate => "the server's TLS certificate is not accepted",
             TransportErrorKind::ConnectTimeout => "connecting took too long",

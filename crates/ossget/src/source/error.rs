@@ -169,6 +169,7 @@ pub fn transport_failure(error: &TransportError) -> (Failure, ErrorKind) {
         TransportErrorKind::ConnectTimeout | TransportErrorKind::HeadTimeout => {
             (Failure::Network, ErrorKind::Timeout)
         }
+        TransportErrorKind::Exhausted => (Failure::Scarce, ErrorKind::Network),
         TransportErrorKind::Unsent => (Failure::Unsent, ErrorKind::Network),
         TransportErrorKind::Protocol => (Failure::Protocol, ErrorKind::Protocol),
         TransportErrorKind::Resolve
@@ -183,7 +184,7 @@ pub fn transport_failure(error: &TransportError) -> (Failure, ErrorKind) {
 /// The kind of error that a class of failure is, where nothing more is known.
 pub(crate) const fn kind_of(failure: Failure) -> ErrorKind {
     match failure {
-        Failure::Network | Failure::Unsent => ErrorKind::Network,
+        Failure::Network | Failure::Unsent | Failure::Scarce => ErrorKind::Network,
         Failure::Stalled => ErrorKind::Timeout,
         Failure::Throttled => ErrorKind::Throttled,
         Failure::Unavailable => ErrorKind::Unavailable,
@@ -256,6 +257,7 @@ mod tests {
             (T::Request, Failure::Fatal, ErrorKind::Config),
             (T::Resolve, Failure::Network, ErrorKind::Network),
             (T::Connect, Failure::Network, ErrorKind::Network),
+            (T::Exhausted, Failure::Scarce, ErrorKind::Network),
             (T::TlsHandshake, Failure::Network, ErrorKind::Network),
             (T::Certificate, Failure::Fatal, ErrorKind::Certificate),
             (T::ConnectTimeout, Failure::Network, ErrorKind::Timeout),

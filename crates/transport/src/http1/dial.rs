@@ -40,7 +40,7 @@ impl Dialer {
         let name = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let answers: Vec<_> = tokio::net::lookup_host((name, port))
             .await
-            .map_err(|error| fault::error(TransportErrorKind::Resolve, host, error))?
+            .map_err(|error| fault::dialling(TransportErrorKind::Resolve, host, error))?
             .collect();
         if answers.is_empty() {
             return Err(TransportError::new(TransportErrorKind::Resolve, Some(host), None));
@@ -49,8 +49,9 @@ impl Dialer {
         let order = order(answers, turn, |address| self.shared.is_cooling(address));
         let race = race(order, TcpStream::connect).await;
         self.shared.note(&race);
-        let (address, stream) =
-            race.outcome.map_err(|error| fault::error(TransportErrorKind::Connect, host, error))?;
+        let (address, stream) = race
+            .outcome
+            .map_err(|error| fault::dialling(TransportErrorKind::Connect, host, error))?;
         // A request is one small write: waiting to fill a packet only delays it.
         stream
             .set_nodelay(true)

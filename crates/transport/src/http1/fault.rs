@@ -16,6 +16,13 @@ pub(super) enum History {
     Reused,
 }
 
+/// ENFILE, EMFILE (POSIX systems agree on them), and ENOBUFS on Linux.
+#[cfg(unix)]
+const EXHAUSTED: [i32; 3] = [23, 24, 105];
+/// WSAEMFILE and WSAENOBUFS.
+#[cfg(windows)]
+const EXHAUSTED: [i32; 2] = [10024, 10055];
+
 /// What hyper lets pass, or reports in words that could repeat a field of the response.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Malformed {
@@ -33,6 +40,13 @@ pub(super) fn error(
     source: impl Into<BoxError>,
 ) -> TransportError {
     TransportError::new(kind, Some(host), Some(source.into()))
+}
+
+/// A failure to resolve or connect: of `kind`, unless it is this machine that has no more to give.
+pub(super) fn dialling(kind: TransportErrorKind, host: &str, source: io::Error) -> TransportError {
+    let exhausted = source.kind() == io::ErrorKind::AddrNotAvailable
+        || source.raw_os_error().is_some_and(|code| EXHAUSTED.contains(&code));
+    error(if exhausted { TransportErrorKind::Exhausted } else { kind }, host, source)
 }
 
 /// A failure of the connector: the dialer's own, or one of the TLS handshake.
@@ -133,6 +147,17 @@ mod tests {
     use super::*;
     use http::Response;
     use rustls::{CertificateError, Error, PeerIncompatible};
+
+    #[test]
+    fn a_lack_of_descriptors_is_told_from_a_refused_connection() {
+        for (source, kind) in [
+            (io::Error::from_raw_os_error(EXHAUSTED[0]), TransportErrorKind::Exhausted),
+            (io::ErrorKind::AddrNotAvailable.into(), TransportErrorKind::Exhausted),
+            (io::ErrorKind::ConnectionRefused.into(), TransportErrorKind::Connect),
+        ] {
+            assert_eq!(dialling(TransportErrorKind::Connect, "host", source).kind(), kind);
+        }
+    }
 
     #[test]
     fn a_refused_certificate_or_version_is_final_and_other_tls_failures_are_not() {
