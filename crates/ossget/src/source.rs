@@ -58,4 +58,6 @@ pub struct RangeBody {
     pub granted: ByteRange,
     /// The bytes, no more and no fewer than granted if the server keeps its word.
     pub body: Body,
+    /// Whether the service says that it holds answers back: it wants no more of them at once.
+    pub held_back: bool,
 }

@@ -32,7 +32,7 @@ fn fetch_all(play: &mut Play, mut actions: Vec<Action>, bad: &[u32]) -> Vec<Acti
         }
         for (attempt, range) in wanted {
             for part in range.start() / PART..range.end().div_ceil(PART) {
-                let part = u32::try_from(part).unwrap();
+                let part = u32::try_from(part).expect("a small number");
                 store(play, attempt, part, if bad.contains(&part) { BAD } else { part.into() });
             }
         }

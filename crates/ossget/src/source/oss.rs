@@ -12,7 +12,7 @@ use crate::endpoint::{Addressing, Endpoint, Located};
 use crate::{ErrorKind, Object};
 use answer::Refusal;
 use async_trait::async_trait;
-use http::header::{AUTHORIZATION, IF_MATCH, RANGE};
+use http::header::{AUTHORIZATION, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use ossget_core::{ByteRange, Expectation, Failure, ObjectIdentity, Verdict, judge};
 use ossget_sign::{Signer, encode_query};
@@ -238,7 +238,10 @@ impl Source for OssSource {
         let verdict = answer::response_head(&head)
             .map(|head| judge(&head, &Expectation { range, identity: pinned }));
         match verdict {
-            Ok(Verdict::Accept { range: granted }) => Ok(RangeBody { granted, body }),
+            Ok(Verdict::Accept { range: granted }) => {
+                let held_back = head.headers.contains_key(QOS_DELAY_TIME);
+                Ok(RangeBody { granted, body, held_back })
+            }
             Ok(Verdict::Reject(rejection)) => {
                 Err(answer::rejected(rejection).with_host(self.endpoint.host()))
             }
@@ -272,7 +275,7 @@ fn range_headers(range: ByteRange, pinned: &ObjectIdentity) -> Result<HeaderMap,
     };
     let value = |text: &str| {
         HeaderValue::from_str(text).map_err(|error| {
-            SourceError::new(Failure::Fatal, "the ETag cannot be sent back")
+            SourceError::new(Failure::Fatal, "the object's ETag or date cannot be sent back")
                 .with_kind(ErrorKind::Protocol)
                 .with_source(error)
         })
@@ -283,10 +286,16 @@ fn range_headers(range: ByteRange, pinned: &ObjectIdentity) -> Result<HeaderMap,
     // A weak ETag would never match (RFC 9110, section 13.1.1), as if the object had changed.
     if let Some(etag) = pinned.etag.as_deref().filter(|_| pinned.is_pinned()) {
         headers.insert(IF_MATCH, value(etag)?);
+    } else if let Some(date) = &pinned.last_modified {
+        // To the second only, but better than nothing.
+        headers.insert(IF_UNMODIFIED_SINCE, value(date)?);
     }
     Ok(headers)
 }
 
+/// Milliseconds by which the service held an answer back because a limit of bandwidth was reached
+/// (OSS documentation, "Bandwidth throttling").
+const QOS_DELAY_TIME: HeaderName = HeaderName::from_static("x-oss-qos-delay-time");
 const RANGE_BEHAVIOR: HeaderName = HeaderName::from_static("x-oss-range-behavior");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token");
 

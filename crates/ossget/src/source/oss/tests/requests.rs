@@ -73,13 +73,17 @@ async fn the_signature_is_that_of_the_request_as_sent() {
 }
 
 #[tokio::test]
-async fn only_a_strong_etag_becomes_a_precondition() {
-    for etag in [None, Some("W/\"x\"")] {
+async fn without_a_strong_etag_the_date_becomes_the_precondition() {
+    const DATE: &str = "Fri, 24 Feb 2012 06:07:48 GMT";
+    for (etag, date) in [(None, None), (Some("W/\"x\""), None), (None, Some(DATE))] {
         let (source, transport) = source([partial().without("etag")]);
         let mut pinned = pinned();
         pinned.etag = etag.map(str::to_owned);
+        pinned.last_modified = date.map(str::to_owned);
         source.get_range(&object(), range(100, 200), &pinned).await.unwrap();
-        assert_eq!(header(&transport.request(), "if-match"), None);
+        let request = transport.request();
+        assert_eq!(header(&request, "if-match"), None);
+        assert_eq!(header(&request, "if-unmodified-since"), date);
     }
 }
 

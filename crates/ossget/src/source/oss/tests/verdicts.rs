@@ -16,10 +16,18 @@ async fn verdict(reply: Reply) -> Result<ByteRange, (Failure, ErrorKind)> {
 #[tokio::test]
 async fn the_body_of_an_accepted_range_comes_through_unchanged() {
     let (source, _) = source([partial()]);
-    let RangeBody { granted, mut body } = get(&source).await.unwrap();
+    let RangeBody { granted, mut body, held_back } = get(&source).await.unwrap();
     assert_eq!(granted, range(100, 200));
     assert_eq!(body.chunk().await.unwrap().unwrap(), vec![b'x'; 100]);
     assert_eq!(body.chunk().await.unwrap(), None);
+    assert!(!held_back);
+}
+
+/// Faults: 45.
+#[tokio::test]
+async fn an_answer_that_was_held_back_says_so() {
+    let (source, _) = source([partial().header("x-oss-qos-delay-time", "350")]);
+    assert!(get(&source).await.unwrap().held_back);
 }
 
 #[tokio::test]
