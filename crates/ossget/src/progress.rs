@@ -54,6 +54,19 @@ impl Progress {
         self.inner.live
     }
 
+    /// Requests that may be under way: fewer than asked for while the service throttles.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        self.inner.limit
+    }
+
+    /// Bytes that are stored before they are recorded together; more on disks that sync slowly. A
+    /// crash costs at most four times as many, and one part per connection.
+    #[must_use]
+    pub const fn commit_window(&self) -> u64 {
+        self.inner.commit_bytes
+    }
+
     /// What the download is doing.
     #[must_use]
     pub const fn phase(&self) -> Phase {

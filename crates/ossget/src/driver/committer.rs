@@ -7,7 +7,8 @@
 use super::report::{Commit, Reporter};
 use ossget_core::SlotCodec;
 use ossget_core::session::{CommitId, Event, SlotWrite, StorageTask};
-use ossget_fs::{CheckpointFile, FsError, PartialFile};
+use ossget_fs::{CheckpointFile, FsError, FsErrorKind, PartialFile};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::{io, thread};
 
@@ -23,6 +24,10 @@ pub(super) struct Records {
     pub(super) partial: Arc<dyn PartialFile>,
     pub(super) checkpoint: Arc<dyn CheckpointFile>,
     pub(super) codec: SlotCodec,
+    /// Names the download in errors.
+    pub(super) destination: PathBuf,
+    /// The length that the partial file has as long as nobody meddles.
+    pub(super) len: u64,
 }
 
 impl Committer {
@@ -57,6 +62,12 @@ impl Records {
 
     fn sync(&self, commit: CommitId) -> Result<Event, FsError> {
         self.partial.sync_data()?;
+        // What nobody could open again, or somebody cut off, must not be recorded.
+        let (_, len) = self.partial.check()?;
+        if len != self.len {
+            let doing = "somebody changed the length of the partial file of";
+            return Err(FsError::new(FsErrorKind::Storage, doing, &self.destination, None));
+        }
         Ok(Event::Synced { commit })
     }
 

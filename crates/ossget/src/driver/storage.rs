@@ -214,6 +214,8 @@ impl Storage {
             partial: Arc::clone(&prepared.partial),
             checkpoint: self.lock.checkpoint(),
             codec: prepared.codec.clone(),
+            destination: self.lock.canonical_destination(),
+            len: prepared.plan.extent().len(),
         };
         Committer::start(records, reporter).map_err(|error| {
             let path = self.lock.canonical_destination();

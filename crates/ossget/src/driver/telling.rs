@@ -1,7 +1,7 @@
 //! Telling the outside how the download goes.
 
 use crate::download::Observer;
-use crate::{DownloadEvent, DownloadHandle, ErrorKind, Progress};
+use crate::{DownloadEvent, DownloadHandle, ErrorKind, Phase, Progress};
 use ossget_core::{ByteRange, PartPlan};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,11 +14,13 @@ pub(super) struct Teller {
     observer: Option<Observer>,
     handle: DownloadHandle,
     last_progress: Option<Instant>,
+    /// What was last logged: the commit window and the limit of live attempts.
+    logged: Option<(u64, u32)>,
 }
 
 impl Teller {
     pub(super) const fn new(observer: Option<Observer>, handle: DownloadHandle) -> Self {
-        Self { observer, handle, last_progress: None }
+        Self { observer, handle, last_progress: None, logged: None }
     }
 
     pub(super) fn warn(&mut self, message: String) {
@@ -62,10 +64,20 @@ impl Teller {
     pub(super) fn progress(&mut self, inner: ossget_core::session::Progress) {
         let progress = Progress { inner };
         self.handle.publish(progress);
+        self.log(progress);
         let now = Instant::now();
         if self.last_progress.is_none_or(|last| now - last >= PROGRESS_INTERVAL) {
             self.last_progress = Some(now);
             self.tell(&DownloadEvent::Progress(progress));
+        }
+    }
+
+    /// Logs what the disk and the service have made of the settings, when that changes.
+    fn log(&mut self, progress: Progress) {
+        let now = (progress.commit_window(), progress.limit());
+        if progress.phase() == Phase::Transferring && self.logged != Some(now) {
+            self.logged = Some(now);
+            tracing::info!(commit_window = now.0, connections = now.1, "in force");
         }
     }
 

@@ -5,6 +5,7 @@ use ossget::{Clobber, Completion, Download, DownloadEvent, ErrorKind, ExtentRequ
 use ossget_core::ByteRange;
 use ossget_testkit::{Fault, On};
 use std::fs;
+use std::mem;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -29,10 +30,18 @@ async fn cut_off_after_the_rename(rig: &Rig, download: Download) -> PathBuf {
 }
 
 fn checkpoint_in(dir: &Path) -> PathBuf {
+    file_in(dir, "ossget")
+}
+
+fn partial_in(dir: &Path) -> PathBuf {
+    file_in(dir, "part")
+}
+
+fn file_in(dir: &Path, extension: &str) -> PathBuf {
     let names = fs::read_dir(dir).expect("a folder");
     let mut paths = names.map(|entry| entry.expect("a name").path());
-    let is_checkpoint = |path: &PathBuf| path.extension().is_some_and(|end| end == "ossget");
-    paths.find(is_checkpoint).expect("a checkpoint")
+    let fits = |path: &PathBuf| path.extension().is_some_and(|end| end == extension);
+    paths.find(fits).expect("such a file")
 }
 
 fn slice() -> ExtentRequest {
@@ -102,4 +111,35 @@ async fn a_part_that_comes_wrong_once_is_found_and_fetched_again() {
     assert_is(&rig.path(), &rig.content);
     assert_eq!(done.integrity, Integrity::Verified);
     assert!(done.fetched_bytes > 2_000_000 && done.fetched_bytes <= 4_000_000, "{done:?}");
+}
+
+/// Faults: 90, 91.
+#[tokio::test]
+async fn nothing_is_recorded_of_a_partial_file_that_somebody_removes_or_cuts() {
+    for meddle in [
+        |path: &Path| fs::remove_file(path),
+        |path: &Path| fs::File::options().write(true).open(path)?.set_len(150_000),
+    ] {
+        let rig = Rig::new(2_000_000).await;
+        rig.sim.throttle(400_000);
+        let dir = rig.dir.path().to_owned();
+        let mut done = false;
+        let download = rig.download().on_event(move |event| {
+            if let DownloadEvent::Progress(progress) = event
+                && progress.bytes() > 250_000
+                && !mem::replace(&mut done, true)
+            {
+                meddle(&partial_in(&dir)).expect("the partial file is there");
+            }
+        });
+        let error = download.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage, "{error:?}");
+        assert!(!rig.path().exists());
+        let checkpoint = fs::read(checkpoint_in(rig.dir.path())).unwrap();
+        assert!(checkpoint[8192..].iter().all(|byte| *byte == 0), "a part was recorded");
+        rig.sim.unthrottle();
+        rig.download().await.unwrap();
+        assert_is(&rig.path(), &rig.content);
+        assert_eq!(rig.files(), ["object.bin"]);
+    }
 }
