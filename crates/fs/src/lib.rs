@@ -28,8 +28,10 @@ mod native;
 mod traits;
 
 pub use error::{FsError, FsErrorKind};
-pub use native::{FoundCheckpoint, Holder, NativeFileSystem};
+pub use native::{
+    Claim, FoundCheckpoint, Holder, Leftover, LeftoverRole, NativeFileSystem, Nature, Survey,
+};
 pub use traits::{
     Caveat, CheckpointFile, DestinationLock, DestinationState, FileId, FileSystem, OpenedPartial,
-    PartialFile, Place, PublishMode, Syncing,
+    PartialFile, Place, PublishMode, Syncing, Unusable,
 };

@@ -16,13 +16,31 @@ pub struct Place {
     pub checkpoint_dir: Option<PathBuf>,
     /// Whether a destination that is a symbolic link is resolved (once) instead of refused.
     pub follow_symlink: bool,
+    /// What becomes of a checkpoint that is refused.
+    pub unusable: Unusable,
+}
+
+/// What becomes of a checkpoint or lock file that is refused: a link, a special file, one of
+/// another owner or with unsafe permissions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unusable {
+    /// It stays, and locking fails with [`FsErrorKind::Refused`](crate::FsErrorKind::Refused).
+    #[default]
+    Refuse,
+    /// Its name is removed, and nothing it leads to is touched; unless another run holds it.
+    Remove,
 }
 
 impl Place {
     /// A destination with its checkpoint beside it.
     #[must_use]
     pub fn new(destination: impl Into<PathBuf>) -> Self {
-        Self { destination: destination.into(), checkpoint_dir: None, follow_symlink: false }
+        Self {
+            destination: destination.into(),
+            checkpoint_dir: None,
+            follow_symlink: false,
+            unusable: Unusable::Refuse,
+        }
     }
 
     /// Puts the checkpoint into `dir`.

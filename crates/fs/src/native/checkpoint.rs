@@ -41,8 +41,13 @@ impl NativeCheckpoint {
 
     /// One that is only to be looked at.
     pub(crate) fn found(file: File, path: PathBuf) -> Self {
+        Self::reading(Arc::new(file), path)
+    }
+
+    /// One that is only to be looked at, and open elsewhere too.
+    pub(crate) fn reading(file: Arc<File>, path: PathBuf) -> Self {
         let poison = Poison::default();
-        Self { file: Arc::new(file), path, poison, syncing: Syncing::Skip, access: None }
+        Self { file, path, poison, syncing: Syncing::Skip, access: None }
     }
 
     fn access(&self) -> Result<&Access, FsError> {

@@ -8,7 +8,7 @@ use super::site::{Site, open_regular, require_regular, stat};
 use super::sys::{self, Dir, DirSync, How, Stat};
 use crate::{
     Caveat, CheckpointFile, DestinationLock, DestinationState, FsError, FsErrorKind, OpenedPartial,
-    PartialFile, PublishMode, Syncing,
+    PartialFile, PublishMode, Syncing, Unusable,
 };
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -22,6 +22,7 @@ pub(crate) struct Terms {
     pub(crate) syncing: Syncing,
     pub(crate) umask: u32,
     pub(crate) try_lock: TryLock,
+    pub(crate) unusable: Unusable,
 }
 
 /// Takes the lock of `site`'s destination.
@@ -30,8 +31,8 @@ pub(crate) fn take(site: Site, terms: Terms) -> Result<Arc<dyn DestinationLock>,
     let beside = (&site.dir, site.names.lock());
     let elsewhere = site.side_dir.as_ref().map(|dir| (dir, site.checkpoint_name()));
     for (dir, name) in [Some(beside), elsewhere].into_iter().flatten() {
-        match acquire(dir, &name, terms.try_lock)? {
-            Acquired::Locked(locked) => guard.add(locked)?,
+        match guard.hold(dir, &name, terms)? {
+            Acquired::Locked(locked) => guard.locked.push(locked),
             Acquired::WithoutLocks => guard.note(Caveat::NoLocks),
         }
     }
@@ -78,13 +79,36 @@ impl Guard {
         Arc::new(guard)
     }
 
-    /// Takes over a locked file if it can be trusted.
-    fn add(&mut self, locked: LockedFile) -> Result<(), FsError> {
+    /// Locks a file that can be trusted. One that cannot makes room for a new one where that is
+    /// wanted: only its name goes, and while its lock is held if it has one, so that it is no
+    /// other run's.
+    fn hold(&self, dir: &Arc<Dir>, name: &OsStr, terms: Terms) -> Result<Acquired, FsError> {
+        for _ in 0..REMOVALS {
+            let (refused, held) = match acquire(dir, name, terms.try_lock) {
+                Ok(Acquired::Locked(locked)) => match self.trust(&locked) {
+                    Ok(()) => return Ok(Acquired::Locked(locked)),
+                    Err(error) => (error, Some(locked)),
+                },
+                Err(error) => (error, None),
+                without_locks => return without_locks,
+            };
+            if refused.kind() != FsErrorKind::Refused || terms.unusable == Unusable::Refuse {
+                return Err(refused);
+            }
+            // A directory cannot be removed this way, and need not be: nobody made it by mistake.
+            let removed = held.map_or_else(|| dir.unlink(name), |locked| locked.unlink());
+            if removed.is_err() {
+                return Err(refused);
+            }
+        }
+        let path = dir.path().join(name);
+        Err(FsError::refused("refused: somebody keeps putting back", path))
+    }
+
+    fn trust(&self, locked: &LockedFile) -> Result<(), FsError> {
         let found = sys::stat(&locked.file)
             .map_err(|e| FsError::from_io("cannot examine", locked.path(), e))?;
-        self.check(&locked.dir, &locked.name, &found, Content::Checkpoint)?;
-        self.locked.push(locked);
-        Ok(())
+        self.check(&locked.dir, &locked.name, &found, Content::Checkpoint)
     }
 
     fn check(
@@ -382,5 +406,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// More often than this only somebody who means harm puts something in the way.
+const REMOVALS: usize = 10;
 const EXISTS: &str = "something is already at";
 const KEPT: &str = "cannot rename to the destination; the complete, verified file is kept at";

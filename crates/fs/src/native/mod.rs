@@ -7,16 +7,17 @@ mod lock;
 mod memory;
 mod names;
 mod site;
+mod survey;
 mod sys;
 
 use self::acquire::TryLock;
-use self::checkpoint::NativeCheckpoint;
 use self::site::Site;
-use self::sys::How;
 use crate::{CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, Place, Syncing};
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use survey::{Claim, Leftover, LeftoverRole, Nature, Survey};
 
 /// The machine's own file systems.
 ///
@@ -49,15 +50,7 @@ impl NativeFileSystem {
     /// for the rest.
     pub fn find_checkpoint(&self, place: &Place) -> Result<Option<FoundCheckpoint>, FsError> {
         let site = Site::resolve(place)?;
-        let name = site.checkpoint_name();
-        let dir = site.checkpoint_dir();
-        let path = dir.path().join(&name);
-        let Some(file) = site::open_regular(dir, &name, How::Read)? else { return Ok(None) };
-        // A run locks the checkpoint itself too where it does not lie beside the destination.
-        let holder =
-            holder_of(&file).map_err(|e| FsError::from_io("cannot try the lock of", &path, e))?;
-        let checkpoint = NativeCheckpoint::found(file, path.clone());
-        Ok(Some(FoundCheckpoint { path, checkpoint: Arc::new(checkpoint), holder }))
+        survey::look_at(site.checkpoint_dir(), &site.checkpoint_name())
     }
 }
 
@@ -70,7 +63,8 @@ impl Default for NativeFileSystem {
 impl FileSystem for NativeFileSystem {
     fn lock(&self, place: &Place, syncing: Syncing) -> Result<Arc<dyn DestinationLock>, FsError> {
         let site = Site::resolve(place)?;
-        lock::take(site, lock::Terms { syncing, umask: self.umask, try_lock: self.try_lock })
+        let (umask, try_lock, unusable) = (self.umask, self.try_lock, place.unusable);
+        lock::take(site, lock::Terms { syncing, umask, try_lock, unusable })
     }
 }
 
@@ -84,6 +78,14 @@ pub struct FoundCheckpoint {
     pub checkpoint: Arc<dyn CheckpointFile>,
     /// Whether a run holds it.
     pub holder: Holder,
+}
+
+impl FoundCheckpoint {
+    /// A checkpoint that no run holds.
+    #[must_use]
+    pub fn new(path: PathBuf, checkpoint: Arc<dyn CheckpointFile>) -> Self {
+        Self { path, checkpoint, holder: Holder::Nobody }
+    }
 }
 
 /// Whether a run holds a checkpoint.

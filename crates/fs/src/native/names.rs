@@ -72,9 +72,51 @@ impl Names {
         let Some(rest) = bytes.strip_suffix(PARTIAL_END.as_bytes()) else { return false };
         let Some(start) = rest.len().checked_sub(SUFFIX_LEN) else { return false };
         let Ok(suffix) = std::str::from_utf8(&rest[start..]) else { return false };
-        suffix.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
-            && self.partial(suffix) == name
+        is_suffix(suffix) && self.partial(suffix) == name
     }
+}
+
+/// What a name in a directory says about the file, if it has one of our forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A checkpoint or lock file, with its destination's name if it is the one beside it.
+    Checkpoint { destination: Option<OsString> },
+    /// A partial file, with its destination's name if that was not shortened.
+    Partial { destination: Option<OsString>, suffix: String },
+}
+
+impl Form {
+    /// The form of `name`, or `None` if it has none of ours.
+    pub(crate) fn of(name: &OsStr) -> Option<Self> {
+        let bytes = name.as_encoded_bytes();
+        if let Some(rest) = bytes.strip_prefix(b".").and_then(|it| it.strip_suffix(b".ossget")) {
+            let (stem, hash) = split_hash(rest)?;
+            let destination = bytes_to_name(stem);
+            let beside = hash == folded_fnv1a(stem);
+            return Some(Self::Checkpoint { destination: beside.then_some(destination) });
+        }
+        let rest = bytes.strip_suffix(PARTIAL_END.as_bytes())?;
+        let (stem, suffix) = rest.split_at_checked(rest.len().checked_sub(SUFFIX_LEN)?)?;
+        let stem = stem.strip_suffix(b".").filter(|stem| !stem.is_empty())?;
+        let suffix = std::str::from_utf8(suffix).ok().filter(|suffix| is_suffix(suffix))?;
+        // A shortened name ends in its hash, and is as long as it may be.
+        let shortened = bytes.len() + 3 >= NAME_MAX && split_hash(stem).is_some();
+        let destination = (!shortened).then(|| bytes_to_name(stem));
+        Some(Self::Partial { destination, suffix: suffix.to_owned() })
+    }
+}
+
+/// `stem.hash8`, taken apart.
+fn split_hash(bytes: &[u8]) -> Option<(&[u8], u32)> {
+    let (stem, hash) = bytes.split_at_checked(bytes.len().checked_sub(8)?)?;
+    let hash = std::str::from_utf8(hash).ok()?;
+    let digits = hash.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    let hash = u32::from_str_radix(hash, 16).ok().filter(|_| digits)?;
+    Some((stem.strip_suffix(b".").filter(|stem| !stem.is_empty())?, hash))
+}
+
+fn is_suffix(suffix: &str) -> bool {
+    suffix.len() == SUFFIX_LEN && suffix.bytes().all(|it| matches!(it, b'a'..=b'z' | b'2'..=b'7'))
 }
 
 /// `name` cut to at most `max` bytes, never inside a UTF-8 character.
@@ -193,6 +235,56 @@ mod tests {
         assert!(names.is_partial(&names.partial(SUFFIX)));
     }
 
+    #[test]
+    fn a_name_in_a_directory_tells_whose_it_is() {
+        let destination = Some(OsString::from("a.bin"));
+        let names = names("a.bin");
+        assert_eq!(
+            Form::of(&names.lock()),
+            Some(Form::Checkpoint { destination: destination.clone() })
+        );
+        assert_eq!(
+            Form::of(&names.checkpoint_elsewhere()),
+            Some(Form::Checkpoint { destination: None })
+        );
+        let suffix = SUFFIX.to_owned();
+        assert_eq!(
+            Form::of(&names.partial(SUFFIX)),
+            Some(Form::Partial { destination, suffix: suffix.clone() })
+        );
+        let long = Names::new(OsStr::new(&"x".repeat(250)), Path::new("/x"));
+        assert_eq!(
+            Form::of(&long.partial(SUFFIX)),
+            Some(Form::Partial { destination: None, suffix })
+        );
+        assert_eq!(Form::of(&long.lock()), Some(Form::Checkpoint { destination: None }));
+    }
+
+    #[test]
+    fn what_has_no_form_of_ours_belongs_to_somebody_else() {
+        for name in [
+            "",
+            "a.bin",
+            ".part",
+            ".ossget",
+            "..ossget",
+            "a.part",
+            "a.ossget",
+            ".a.ossget",
+            ".0fb7b3ba.ossget",
+            ".a.0FB7B3BA.ossget",
+            ".a.+fb7b3ba.ossget",
+            "a.0fb7b3ba.ossget",
+            "abcdefghijkl2345.part",
+            ".abcdefghijkl2345.part",
+            "a.abcdefghijkl2345.PART",
+            "a.abcdefghijkl234.part",
+            "a.Abcdefghijkl2345.part",
+        ] {
+            assert_eq!(Form::of(OsStr::new(name)), None, "{name}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_name_fits_and_is_recognised(name in "[^/\0]{1,255}", suffix in "[a-z2-7]{16}") {
@@ -202,6 +294,17 @@ mod tests {
             prop_assert!(checkpoint.len() <= 255 && partial.len() <= 255);
             prop_assert!(checkpoint.to_str().is_some() && partial.to_str().is_some());
             prop_assert!(names.is_partial(&partial));
+            let ours = |it: &Option<OsString>| it.as_ref().is_none_or(|it| *it == name);
+            let told = match Form::of(&partial) {
+                Some(Form::Partial { destination, suffix: it }) => it == suffix && ours(&destination),
+                _ => false,
+            };
+            prop_assert!(told);
+            let told = match Form::of(&checkpoint) {
+                Some(Form::Checkpoint { destination }) => ours(&destination),
+                _ => false,
+            };
+            prop_assert!(told);
             prop_assert!(!names.is_partial(&checkpoint));
             prop_assert!(!names.is_partial(&name) || name.len() > 22);
         }

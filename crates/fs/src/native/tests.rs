@@ -1,5 +1,6 @@
 //! Tests that need another lock function than the system's.
 
+use super::checkpoint::NativeCheckpoint;
 use super::*;
 use crate::{Caveat, PublishMode};
 use std::cell::RefCell;
