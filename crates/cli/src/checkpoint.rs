@@ -64,7 +64,7 @@ fn text(summary: &CheckpointSummary) -> String {
     let percent = percent.checked_div(u128::from(summary.bytes_total)).unwrap_or(100);
     let mut rows = vec![
         ("object", shown(&format!("oss://{}/{}", summary.bucket, summary.key))),
-        ("destination", name(&summary.destination)),
+        ("destination", destination(summary)),
         ("size", format!("{} ({} bytes)", bytes(summary.bytes_total), summary.bytes_total)),
         ("part size", bytes(summary.part_size)),
         (
@@ -96,6 +96,13 @@ fn text(summary: &CheckpointSummary) -> String {
     })
 }
 
+fn destination(summary: &CheckpointSummary) -> String {
+    match &summary.destination {
+        Some(path) => shown(&path.to_string_lossy()),
+        None => "not recorded in a checkpoint directory".to_owned(),
+    }
+}
+
 fn partial(summary: &CheckpointSummary) -> String {
     let name = shown(&summary.partial_name);
     match summary.partial_len {
@@ -109,7 +116,7 @@ fn json(summary: &CheckpointSummary) -> String {
         v: 1,
         source: format!("oss://{}/{}", summary.bucket, summary.key),
         version_id: summary.version_id.as_deref(),
-        destination: summary.destination.to_string_lossy().into_owned(),
+        destination: summary.destination.as_ref().map(|path| path.to_string_lossy().into_owned()),
         checkpoint: summary.checkpoint_path.to_string_lossy().into_owned(),
         bytes_total: summary.bytes_total,
         etag: summary.etag.as_deref(),
@@ -138,7 +145,7 @@ struct Line<'a> {
     v: u8,
     source: String,
     version_id: Option<&'a str>,
-    destination: String,
+    destination: Option<String>,
     checkpoint: String,
     bytes_total: u64,
     etag: Option<&'a str>,

@@ -1,17 +1,18 @@
 //! Looking at what an unfinished download has left.
 
+mod cleaning;
+mod leftover;
+pub(crate) mod remains;
+
 use crate::{Error, ErrorKind};
-use ossget_core::{
-    CheckpointError, HEADER_LEN, Header, PartIndex, PartSet, SLOT_LEN, SlotCodec, file_len,
-};
-use ossget_fs::{CheckpointFile, FoundCheckpoint, FsError, NativeFileSystem, Place};
+use ossget_core::{CheckpointError, Header, PartIndex, PartSet};
+use ossget_fs::{FoundCheckpoint, NativeFileSystem, Place};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use cleaning::{Cleaned, Fate, Removed, clean, remove};
+pub use leftover::{Condition, Leftover, list};
 pub use ossget_fs::Holder;
-
-/// Slots read at once: 1 MiB.
-const LOAD_SLOTS: u32 = 65_536;
 
 /// What a checkpoint says about an unfinished download.
 #[derive(Clone, Debug)]
@@ -19,8 +20,9 @@ const LOAD_SLOTS: u32 = 65_536;
 pub struct CheckpointSummary {
     /// Where the checkpoint lies.
     pub checkpoint_path: PathBuf,
-    /// The file it belongs to.
-    pub destination: PathBuf,
+    /// The file it belongs to; `None` for one found in a checkpoint directory, which does not
+    /// record where that is.
+    pub destination: Option<PathBuf>,
     /// The object's bucket.
     pub bucket: String,
     /// The object's key.
@@ -68,63 +70,40 @@ pub fn show(
         // Only a lock: its run has not got as far as recording anything.
         return Ok(None);
     }
-    let mut page = vec![0; HEADER_LEN];
-    let read = checkpoint.read_at(&mut page, 0).map_err(Error::storage)?;
-    page.truncate(read);
-    let header = Header::decode(&page).map_err(|error| damaged(&found, error))?;
-    if checkpoint.len().map_err(Error::storage)? != file_len(header.plan.count()) {
-        return Err(damaged(&found, CheckpointError::Truncated));
-    }
-    let recorded = recorded(checkpoint, &header).map_err(Error::storage)?;
-    Ok(Some(summary(destination, found, header, &recorded)))
-}
-
-fn summary(
-    destination: &Path,
-    found: FoundCheckpoint,
-    header: Header,
-    recorded: &PartSet,
-) -> CheckpointSummary {
+    let header = remains::header(checkpoint).map_err(Error::storage)?;
+    let header = header.map_err(|error| damaged(&found, error))?;
+    let recorded = remains::recorded(checkpoint, &header).map_err(Error::storage)?;
+    let recorded = recorded.ok_or_else(|| damaged(&found, CheckpointError::Truncated))?;
     let partial = destination.with_file_name(&header.partial_name);
-    let lens = recorded.iter().filter_map(|part| header.plan.len_of(PartIndex::new(part)));
-    CheckpointSummary {
-        checkpoint_path: found.path,
-        destination: destination.to_owned(),
-        bucket: header.locator.container,
-        key: header.locator.key,
-        version_id: header.identity.version_id,
-        bytes_total: header.plan.extent().len(),
-        etag: header.identity.etag,
-        crc64: header.identity.crc64,
-        part_size: header.plan.part_size(),
-        parts: header.plan.count(),
-        parts_recorded: recorded.len(),
-        bytes_recorded: lens.sum(),
-        partial_name: header.partial_name,
-        partial_len: fs::symlink_metadata(partial).ok().map(|metadata| metadata.len()),
-        in_use: found.holder,
-    }
+    let partial_len = fs::symlink_metadata(partial).ok().map(|metadata| metadata.len());
+    let mut summary = CheckpointSummary::new(found, header, &recorded);
+    summary.destination = Some(destination.to_owned());
+    summary.partial_len = partial_len;
+    Ok(Some(summary))
 }
 
-/// The parts with a valid slot.
-pub(crate) fn recorded(
-    checkpoint: &dyn CheckpointFile,
-    header: &Header,
-) -> Result<PartSet, FsError> {
-    let count = header.plan.count();
-    let codec = SlotCodec::new(header.session, &header.plan);
-    let mut recorded = PartSet::new(count);
-    let mut buffer = vec![0; LOAD_SLOTS.min(count) as usize * SLOT_LEN];
-    let mut first = 0;
-    while first < count {
-        let many = LOAD_SLOTS.min(count - first);
-        let part = PartIndex::new(first);
-        let piece = &mut buffer[..many as usize * SLOT_LEN];
-        let read = checkpoint.read_at(piece, codec.offset(part))?;
-        codec.load(part, &piece[..read], &mut recorded);
-        first += many;
+impl CheckpointSummary {
+    /// What the checkpoint itself tells.
+    pub(crate) fn new(found: FoundCheckpoint, header: Header, recorded: &PartSet) -> Self {
+        let lens = recorded.iter().filter_map(|part| header.plan.len_of(PartIndex::new(part)));
+        Self {
+            checkpoint_path: found.path,
+            destination: None,
+            bucket: header.locator.container,
+            key: header.locator.key,
+            version_id: header.identity.version_id,
+            bytes_total: header.plan.extent().len(),
+            etag: header.identity.etag,
+            crc64: header.identity.crc64,
+            part_size: header.plan.part_size(),
+            parts: header.plan.count(),
+            parts_recorded: recorded.len(),
+            bytes_recorded: lens.sum(),
+            partial_name: header.partial_name,
+            partial_len: None,
+            in_use: found.holder,
+        }
     }
-    Ok(recorded)
 }
 
 fn damaged(found: &FoundCheckpoint, error: CheckpointError) -> Error {

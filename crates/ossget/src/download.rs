@@ -3,8 +3,9 @@
 use crate::driver;
 use crate::options::Options;
 use crate::{
-    Client, Clobber, CrcPolicy, DownloadEvent, DownloadHandle, Downloaded, Durability, Error,
-    ExtentRequest, Object, OnChange, Parallel, PartSize, Progress, Resume, ResumeVerify, Symlink,
+    Checksum, Client, Clobber, CrcPolicy, DownloadEvent, DownloadHandle, Downloaded, Durability,
+    Error, ExtentRequest, Object, OnChange, Parallel, PartSize, Progress, Resume, ResumeVerify,
+    Symlink,
 };
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -110,6 +111,19 @@ impl Download {
         self
     }
 
+    /// A digest that the file must have, besides the object's own CRC-64. The finished file is
+    /// read back for it before it is published.
+    pub const fn checksum(mut self, checksum: Checksum) -> Self {
+        self.options.checksum = Some(checksum);
+        self
+    }
+
+    /// How long another run that holds the destination is waited for; by default not at all.
+    pub const fn wait_lock(mut self, time: Duration) -> Self {
+        self.options.wait_lock = Some(time);
+        self
+    }
+
     /// Attempts of one range that may fail without progress while others progress; 10 by default.
     pub const fn retries(mut self, retries: u32) -> Self {
         self.options.retries = retries;
@@ -126,6 +140,21 @@ impl Download {
     /// a millisecond.
     pub fn read_timeout(mut self, time: Duration) -> Self {
         self.options.read_timeout = time.max(Duration::from_millis(1));
+        self
+    }
+
+    /// The rate in bytes a second below which a connection is given up that stays there for
+    /// [`Download::low_speed_time`] while others do ten times better; 10 KiB by default. With 0
+    /// none is.
+    pub const fn low_speed_limit(mut self, bytes_per_second: u64) -> Self {
+        self.options.low_speed_bytes_per_second = bytes_per_second;
+        self
+    }
+
+    /// How long a connection may stay below [`Download::low_speed_limit`]; 30 s by default, at
+    /// least a millisecond.
+    pub fn low_speed_time(mut self, time: Duration) -> Self {
+        self.options.low_speed_time = time.max(Duration::from_millis(1));
         self
     }
 

@@ -1,9 +1,8 @@
 //! What came of a download.
 
+use ossget_core::session;
 use std::path::PathBuf;
 use std::time::Duration;
-
-pub use ossget_core::session::Integrity;
 
 /// What came of a successful download.
 #[derive(Clone, Debug)]
@@ -31,6 +30,44 @@ pub struct Downloaded {
     pub integrity: Integrity,
     /// From the first look at the destination to the end.
     pub elapsed: Duration,
+}
+
+/// What is known about a finished file's integrity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Integrity {
+    /// The CRC-64 of bytes hashed in this run equals the server's.
+    Verified,
+    /// The file has the digest that the caller gave; the server's CRC-64 does not cover it, or
+    /// not all of it was read for that one.
+    VerifiedByUser,
+    /// The server gave no CRC-64.
+    UnverifiedByServer,
+    /// The CRC-64 equals the server's, but kept parts were not read back.
+    ResumedPartsTrusted,
+    /// Only a slice was asked for, which no server value covers.
+    RangeUnverified,
+}
+
+impl Integrity {
+    /// What is known when the whole file had the caller's digest, too.
+    pub(crate) const fn with_checksum(self) -> Self {
+        match self {
+            Self::Verified => Self::Verified,
+            _ => Self::VerifiedByUser,
+        }
+    }
+}
+
+impl From<session::Integrity> for Integrity {
+    fn from(inner: session::Integrity) -> Self {
+        match inner {
+            session::Integrity::Verified => Self::Verified,
+            session::Integrity::UnverifiedByServer => Self::UnverifiedByServer,
+            session::Integrity::ResumedPartsTrusted => Self::ResumedPartsTrusted,
+            session::Integrity::RangeUnverified => Self::RangeUnverified,
+        }
+    }
 }
 
 /// Whether a download fetched anything.

@@ -24,6 +24,19 @@ pub enum DownloadEvent {
     },
     /// More has been done. At most every 100 ms, and once at the end.
     Progress(Progress),
+    /// The request that learns what the object is failed. If it can be tried again, it is.
+    ProbeFailed {
+        /// Why.
+        kind: ErrorKind,
+        /// Why, in words.
+        reason: String,
+    },
+    /// What an earlier run recorded is not what the partial file holds now; it is fetched again.
+    /// Comes once everything that was kept has been checked.
+    Lost {
+        /// So many bytes.
+        bytes: u64,
+    },
     /// A range failed and will be tried again.
     Retry {
         /// What is still missing.

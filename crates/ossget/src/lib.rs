@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
+mod checksum;
 mod client;
 mod credentials;
 mod download;
@@ -40,6 +41,7 @@ mod options;
 mod progress;
 mod source;
 
+pub use checksum::{Checksum, ChecksumError};
 pub use client::{Client, ClientBuilder, DangerousBuilder};
 pub use credentials::{
     Anonymous, Credentials, CredentialsProvider, EnvironmentCredentials, StaticCredentials,

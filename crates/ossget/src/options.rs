@@ -1,5 +1,6 @@
 //! What a download can be asked to do differently.
 
+use crate::Checksum;
 use ossget_core::session::{CrcPolicy, OnChange, Recording, ResumeVerify};
 use ossget_core::{ExtentRequest, PartSize};
 use std::num::NonZeroU32;
@@ -92,9 +93,13 @@ pub(crate) struct Options {
     pub(crate) clobber: Clobber,
     pub(crate) symlink: Symlink,
     pub(crate) crc: CrcPolicy,
+    pub(crate) checksum: Option<Checksum>,
+    pub(crate) wait_lock: Option<Duration>,
     pub(crate) retries: u32,
     pub(crate) retry_max_time: Duration,
     pub(crate) read_timeout: Duration,
+    pub(crate) low_speed_bytes_per_second: u64,
+    pub(crate) low_speed_time: Duration,
 }
 
 impl Options {
@@ -121,9 +126,13 @@ impl Default for Options {
             clobber: Clobber::Replace,
             symlink: Symlink::Refuse,
             crc: CrcPolicy::Accept,
+            checksum: None,
+            wait_lock: None,
             retries: 10,
             retry_max_time: Duration::from_secs(600),
             read_timeout: Duration::from_secs(20),
+            low_speed_bytes_per_second: 10 << 10,
+            low_speed_time: Duration::from_secs(30),
         }
     }
 }

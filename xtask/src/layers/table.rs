@@ -213,6 +213,7 @@ const FACADE: &[Allowed] = &[
     always("getrandom"), // partial file names, jitter
     always("http"),
     always("jiff"),      // HTTP dates and credential expiry
+    always("md-5"),      // --checksum
     always("quick-xml"), // listings and error bodies
     always("serde"),     // shapes of listings, error bodies, credential files
     always("sha2"),      // checkpoint names and --checksum

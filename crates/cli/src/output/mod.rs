@@ -311,12 +311,15 @@ pub(crate) fn lines(low: &OutputArgs) -> Result<Lines, Error> {
     Ok(Lines::new(sinks))
 }
 
-const fn integrity(integrity: Integrity) -> &'static str {
+pub(crate) const fn integrity(integrity: Integrity) -> &'static str {
     match integrity {
         Integrity::Verified => "verified",
+        Integrity::VerifiedByUser => "verified-by-user",
         Integrity::UnverifiedByServer => "unverified-by-server",
         Integrity::ResumedPartsTrusted => "resumed-parts-trusted",
         Integrity::RangeUnverified => "range-unverified",
+        // What a later library may add is at least not one of the above.
+        _ => "unknown",
     }
 }
 

@@ -1,11 +1,13 @@
 //! How a download ends: what is cleaned up, and which error a stop becomes.
 
 use super::{Driver, blocking};
+use crate::error::{MAX_MESSAGE, printable};
 use crate::source::{SourceError, kind_of};
 use crate::{Completion, Downloaded, Error, ErrorKind, Integrity};
-use ossget_core::session::{Outcome, Remains, StopReason};
+use ossget_core::session::{self, Outcome, Remains, StopReason};
 use ossget_core::{ByteRange, Failure};
 use ossget_fs::FsError;
+use std::error::Error as _;
 
 /// The errors behind what the session was told, until it is known which of them matters.
 #[derive(Debug, Default)]
@@ -34,7 +36,7 @@ impl Failures {
     /// What to say about a failure that is tried again.
     pub(super) fn latest(&self, failure: Failure) -> (ErrorKind, String) {
         match &self.source {
-            Some(error) if error.failure() == failure => (error.kind(), error.to_string()),
+            Some(error) if error.failure() == failure => (error.kind(), in_full(error)),
             _ => (kind_of(failure), failure.to_string()),
         }
     }
@@ -45,6 +47,17 @@ impl Failures {
             _ => Error::new(kind_of(failure), failure.to_string()),
         }
     }
+}
+
+/// An error with its causes, in one line: the outermost alone says little about what to mend.
+pub(super) fn in_full(error: &SourceError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    printable(text, MAX_MESSAGE).into_owned()
 }
 
 impl Driver {
@@ -63,9 +76,12 @@ impl Driver {
                 }
                 Ok(self.downloaded(Completion::Published, crc64, integrity))
             }
-            Outcome::AlreadyThere { crc64, integrity } => {
-                Ok(self.downloaded(Completion::AlreadyThere, crc64, integrity))
-            }
+            Outcome::AlreadyThere { crc64, integrity } => match self.there {
+                Some(found) if found.checksum_matches == Some(false) => {
+                    Err(self.stopped(StopReason::WrongDigest))
+                }
+                _ => Ok(self.downloaded(Completion::AlreadyThere, crc64, integrity)),
+            },
             Outcome::Stopped { reason, remains } => {
                 let (storage, open) = (self.storage.clone(), self.open.take());
                 let begun = open.is_some() || self.left.checkpoint.is_some();
@@ -79,20 +95,33 @@ impl Driver {
                         Remains::Keep => storage.leave(prepared),
                         Remains::Discard => storage.discard(prepared),
                     }
-                    .map_err(Error::storage)
+                    .map_err(Error::storage)?;
+                    // A file that somebody removed meanwhile is nothing to go on from.
+                    Ok(prepared.is_none_or(|prepared| prepared.partial.check().is_ok()))
                 })
                 .await;
-                if let Err(error) = cleaned {
+                let there = cleaned.unwrap_or_else(|error| {
                     self.teller.warn(format!("what cannot be resumed remains: {error}"));
-                }
+                    true
+                });
                 let error = self.stopped(reason);
-                Err(if resumable { error.resumable() } else { error })
+                Err(if resumable && there { error.resumable() } else { error })
             }
         }
     }
 
-    fn downloaded(&self, completion: Completion, crc64: u64, integrity: Integrity) -> Downloaded {
+    fn downloaded(
+        &self,
+        completion: Completion,
+        crc64: u64,
+        integrity: session::Integrity,
+    ) -> Downloaded {
         let progress = self.session.progress();
+        let integrity = Integrity::from(integrity);
+        let integrity = match self.options.checksum {
+            Some(_) => integrity.with_checksum(),
+            None => integrity,
+        };
         let bytes = progress.bytes_total.or_else(|| self.identity.as_ref().map(|i| i.size));
         Downloaded {
             destination: self.storage.lock.canonical_destination(),

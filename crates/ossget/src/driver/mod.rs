@@ -14,6 +14,7 @@ mod preparing;
 mod report;
 mod storage;
 mod telling;
+mod waiting;
 
 use crate::download::Download;
 use crate::options::{Options, Resume};
@@ -22,15 +23,17 @@ pub(crate) use pace::Pace;
 
 use attempt::Fetching;
 use committer::Committer;
-use ending::Failures;
+use ending::{Failures, in_full};
+use hash::Examined;
 use ossget_core::session::{
-    Action, AttemptId, Event, Handled, Moment, Phase, PrepareMode, PreparedPartial, ResumePolicy,
-    ResumeVerify, Session, SessionConfig, StorageTask,
+    Action, AttemptId, Event, Handled, Moment, Outcome, Phase, PrepareMode, PreparedPartial,
+    Remains, ResumePolicy, ResumeVerify, Session, SessionConfig, StopReason, StorageTask,
 };
 use ossget_core::{ByteRange, Failure, ObjectIdentity, PartIndex, PartPlan};
 use report::{Attached, Commit, Report, Reporter};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use storage::{Left, Preparation, Prepared, Storage, random};
 use telling::Teller;
@@ -44,9 +47,10 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
     let Download { client, object, destination, options, handle, observer } = download;
     let object = Arc::new(object);
     let options = Arc::new(options);
-    let opened = {
+    let mut teller = Teller::new(observer, handle.clone());
+    let open = || {
         let (object, options) = (Arc::clone(&object), Arc::clone(&options));
-        let files = Arc::clone(&client.file_system);
+        let (destination, files) = (destination.clone(), Arc::clone(&client.file_system));
         blocking(move || {
             let destination = destination::resolve(&destination, object.key())?;
             let storage = Storage::lock(files.as_ref(), &destination, &object, &options)?;
@@ -54,14 +58,13 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
             storage.refuse_existing(&left).map_err(Error::storage)?;
             Ok((storage, left))
         })
-        .await
     };
-    let (storage, mut left) = opened?;
+    let (storage, mut left) =
+        waiting::for_lock(options.wait_lock, &handle, &mut teller, open).await?;
     let mut config = session_config(&options);
     config.recording = storage.recording;
     let session = Session::new(config, left.checkpoint.clone());
     let (reporter, reports) = Reporter::new();
-    let mut teller = Teller::new(observer, handle.clone());
     for message in left.warning.take().into_iter().chain(storage.caveats()) {
         teller.warn(message);
     }
@@ -82,6 +85,7 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
         running: HashMap::new(),
         requests: 0,
         publishing: false,
+        there: None,
         failures: Failures::default(),
     };
     driver.drive(handle).await
@@ -94,6 +98,8 @@ fn session_config(options: &Options) -> SessionConfig {
     config.retries = options.retries;
     config.retry_max_time = options.retry_max_time;
     config.read_timeout = options.read_timeout;
+    config.low_speed_bytes_per_second = options.low_speed_bytes_per_second;
+    config.low_speed_time = options.low_speed_time;
     config.on_change = options.on_change;
     config.resume_verify = options.resume_verify;
     config.crc = options.crc;
@@ -124,6 +130,8 @@ struct Driver {
     requests: u64,
     /// Whether the finished file was to be published.
     publishing: bool,
+    /// What the destination amounts to, where it already was the object.
+    there: Option<Examined>,
     failures: Failures,
 }
 
@@ -157,7 +165,15 @@ impl Driver {
             });
             let event = tokio::select! {
                 report = self.reports.recv() => report.map(|report| self.take_in(report)),
-                () = handle.cancelled() => Some(Event::Cancel),
+                () = handle.cancelled() => {
+                    self.storage.stop.store(true, Ordering::Relaxed);
+                    let phase = self.session.progress().phase;
+                    if phase == Phase::Verifying && self.storage.checksum.is_some() {
+                        // Reading a large file for its digest takes long, and changes nothing.
+                        return self.finish(CANCELLED).await;
+                    }
+                    Some(Event::Cancel)
+                }
                 () = sleep_until(deadline.unwrap_or_else(far_future)), if deadline.is_some() => None,
                 Some(ended) = self.tasks.join_next() => {
                     ended.map_err(broken)?;
@@ -224,8 +240,14 @@ impl Driver {
             Attached::Open(open) => self.open = Some(*open),
             // Once the session winds up, what fails fails because of that.
             Attached::Source(_) if self.session.progress().phase == Phase::Draining => {}
-            Attached::Source(error) => self.failures.source(error),
+            Attached::Source(error) => {
+                if matches!(report.event, Event::ProbeFailed { .. }) {
+                    self.teller.probe_failed(error.kind(), in_full(&error));
+                }
+                self.failures.source(error);
+            }
             Attached::Storage(error) => self.failures.storage(error),
+            Attached::Destination(examined) => self.there = Some(examined),
         }
         report.event
     }
@@ -294,9 +316,10 @@ impl Driver {
         self.tasks.spawn_blocking(move || {
             let opened = storage.prepare(&identity, &plan, mode, &left).and_then(|prepared| {
                 let (partial, prepared) = match prepared {
-                    Preparation::Absent => return Ok((PreparedPartial::Absent, None)),
-                    Preparation::AtDestination(crc64) => {
-                        return Ok((PreparedPartial::AtDestination { crc64 }, None));
+                    Preparation::Absent => return Ok((PreparedPartial::Absent, Attached::Nothing)),
+                    Preparation::AtDestination(examined) => {
+                        let there = PreparedPartial::AtDestination { crc64: examined.crc64 };
+                        return Ok((there, Attached::Destination(examined)));
                     }
                     Preparation::Ready(partial, prepared) => (partial, prepared),
                 };
@@ -310,11 +333,11 @@ impl Driver {
                     syncing: storage.syncing,
                     reporter: reporter.clone(),
                 });
-                Ok((partial, Some(Box::new(Open { prepared, fetching, committer }))))
+                let open = Open { prepared, fetching, committer };
+                Ok((partial, Attached::Open(Box::new(open))))
             });
             match opened {
-                Ok((partial, open)) => {
-                    let attached = open.map_or(Attached::Nothing, Attached::Open);
+                Ok((partial, attached)) => {
                     reporter.send(Report { event: Event::Prepared { partial }, attached });
                 }
                 Err(error) => reporter.storage(StorageTask::Prepare, error),
@@ -378,6 +401,10 @@ async fn blocking<T: Send + 'static>(
 fn broken(error: JoinError) -> Error {
     Error::new(ErrorKind::Internal, "a task of the download failed").with_source(error)
 }
+
+/// Stopped by the user where the session sees nothing left to stop.
+const CANCELLED: Outcome =
+    Outcome::Stopped { reason: StopReason::Cancelled, remains: Remains::Keep };
 
 /// A deadline that never comes, for when there is none.
 fn far_future() -> tokio::time::Instant {

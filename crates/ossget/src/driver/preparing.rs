@@ -1,16 +1,18 @@
 //! Making the partial file ready: a new one, an earlier run's, or none because the destination
 //! already is the object.
 
-use super::hash::hash_file;
+use super::hash::{Examined, examine, hash_file};
 use super::storage::{
-    Left, Preparation, Prepared, Storage, Trust, random, read_slot, recorded_name,
+    CheckpointSite, Left, Preparation, Prepared, Storage, Trust, random, read_slot,
 };
+use crate::checkpoint::remains::{self, recorded_name};
 use ossget_core::session::{PrepareMode, PreparedPartial, Recording};
 use ossget_core::{
     Bind, Checkpoint, CheckpointError, HEADER_LEN, Header, ObjectIdentity, PartIndex, PartPlan,
     SessionId, SlotCodec, combine, file_len,
 };
 use ossget_fs::{FileId, FsError, FsErrorKind, PartialFile, Syncing};
+use std::sync::atomic::Ordering;
 
 impl Storage {
     /// Makes the partial file ready, new or old.
@@ -28,9 +30,13 @@ impl Storage {
             (PrepareMode::Resume, Some(checkpoint)) => self.reopen(identity, checkpoint, left),
             (PrepareMode::Resume, None) => Ok(Preparation::Absent),
             (PrepareMode::Fresh, _) => {
-                if let Some(crc) = self.crc_at_destination(identity, plan)? {
+                if let Some(examined) = self.object_at_destination(identity, plan)? {
                     self.remove_left(left)?;
-                    return Ok(Preparation::AtDestination(crc));
+                    return Ok(Preparation::AtDestination(examined));
+                }
+                if self.stop.load(Ordering::Relaxed) {
+                    // The user has given up: begin nothing.
+                    return Ok(Preparation::Absent);
                 }
                 self.create(identity, plan, left)
             }
@@ -54,9 +60,10 @@ impl Storage {
             // Published, but the run ended before it could remove the checkpoint.
             let crc = self.crc_as_recorded(plan, &codec)?;
             return match crc.filter(|crc| server_crc(identity, plan).is_none_or(|s| s == *crc)) {
-                Some(crc) => {
+                Some(crc64) => {
                     self.remove_left(left)?;
-                    Ok(Preparation::AtDestination(crc))
+                    let checksum_matches = self.checksum_at_destination(plan.extent().len())?;
+                    Ok(Preparation::AtDestination(Examined { crc64, checksum_matches }))
                 }
                 None => {
                     self.refuse_clobbering()?;
@@ -87,7 +94,7 @@ impl Storage {
 
     /// The bind record of this very session, if there is one.
     fn bind_of(&self, header: &Header) -> Result<Option<Bind>, FsError> {
-        Ok(self.read_bind()?.filter(|bind| bind.is_of(header)))
+        Ok(remains::bind(self.lock.checkpoint().as_ref())?.filter(|bind| bind.is_of(header)))
     }
 
     /// Whether the file at the destination looks like the one that an earlier run was writing.
@@ -141,7 +148,7 @@ impl Storage {
         left: &Left,
     ) -> Result<Preparation, FsError> {
         let session = SessionId::new(random());
-        let suffix = suffix(random());
+        let suffix = suffix(random(), self.checkpoint_site);
         let name = self.lock.partial_name(&suffix);
         let header = Header {
             session,
@@ -189,25 +196,43 @@ impl Storage {
         checkpoint.sync_data()
     }
 
-    /// The CRC-64 of the destination if it already holds the object: by length and by the CRC-64
-    /// of what is read from it, never by its name.
-    fn crc_at_destination(
+    /// What the destination amounts to if it already holds the object: by length and by what is
+    /// read from it, never by its name. The server's CRC-64 decides; where none covers the
+    /// download, the digest that the user gave.
+    fn object_at_destination(
         &self,
         identity: &ObjectIdentity,
         plan: &PartPlan,
-    ) -> Result<Option<u64>, FsError> {
-        let Some(crc) = server_crc(identity, plan) else { return Ok(None) };
+    ) -> Result<Option<Examined>, FsError> {
+        let crc = server_crc(identity, plan);
+        let len = plan.extent().len();
         let there = self.lock.destination()?;
-        if there.is_none_or(|state| state.len != identity.size) {
+        let decidable = crc.is_some() || self.checksum.is_some();
+        if !decidable || there.is_none_or(|state| state.len != len) {
             return Ok(None);
         }
         // What cannot be read is not the object; publishing will tell if it cannot be replaced.
         let Ok(Some(file)) = self.lock.open_destination() else { return Ok(None) };
-        if !hash_file(file.as_ref(), 0..identity.size).is_ok_and(|found| found == crc) {
+        let examined = examine(file.as_ref(), len, self.checksum, &self.stop);
+        let Ok(Some(examined)) = examined else { return Ok(None) };
+        let same = match crc {
+            Some(crc) => examined.crc64 == crc,
+            None => examined.checksum_matches == Some(true),
+        };
+        if !same {
             return Ok(None);
         }
         self.make_durable(file.as_ref())?;
-        Ok(Some(crc))
+        Ok(Some(examined))
+    }
+
+    /// Whether what stands at the destination has the digest that the user gave, if any.
+    fn checksum_at_destination(&self, len: u64) -> Result<Option<bool>, FsError> {
+        let (Some(_), Some(file)) = (self.checksum, self.lock.open_destination()?) else {
+            return Ok(None);
+        };
+        let examined = examine(file.as_ref(), len, self.checksum, &self.stop)?;
+        Ok(examined.and_then(|examined| examined.checksum_matches))
     }
 
     /// An earlier run may have been cut off between the rename and its last sync.
@@ -237,11 +262,21 @@ fn page(encoded: Result<Vec<u8>, CheckpointError>) -> Result<Vec<u8>, FsError> {
     })
 }
 
-/// Sixteen characters of base 32, in lower case.
-fn suffix(random: [u8; 10]) -> String {
+/// Sixteen characters of base 32, in lower case. The first is a digit if and only if the
+/// checkpoint lies in a checkpoint directory: whoever cleans up the destination's directory does
+/// not see that one, and must not take the partial file for one that nothing knows.
+fn suffix(random: [u8; 10], site: CheckpointSite) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let (letters, digits) = ALPHABET.split_at(26);
     let mut wide = [0; 16];
     wide[6..].copy_from_slice(&random);
     let bits = u128::from_be_bytes(wide);
-    (0..16).rev().map(|at| char::from(ALPHABET[(bits >> (5 * at)) as usize & 31])).collect()
+    let any = |at: usize, alphabet: &[u8]| {
+        char::from(alphabet[(bits >> (5 * at)) as usize % 32 % alphabet.len()])
+    };
+    let first = match site {
+        CheckpointSite::BesideDestination => any(15, letters),
+        CheckpointSite::CheckpointDir => any(15, digits),
+    };
+    std::iter::once(first).chain((0..15).rev().map(|at| any(at, ALPHABET))).collect()
 }

@@ -1,6 +1,7 @@
 //! What the driver's helpers report back to it.
 
 use super::Open;
+use super::hash::Examined;
 use crate::source::SourceError;
 use ossget_core::session::{CommitId, Event, SlotWrite, StorageFault, StorageTask};
 use ossget_fs::{FsError, FsErrorKind};
@@ -21,6 +22,8 @@ pub(super) enum Attached {
     Source(SourceError),
     /// The error behind it.
     Storage(FsError),
+    /// What the destination amounts to, which already is the object.
+    Destination(Examined),
     /// The files that are open now.
     Open(Box<Open>),
 }

@@ -1,24 +1,25 @@
 //! The disk side of a download: checkpoint, partial file, publishing. Everything here blocks.
 
-use crate::checkpoint::recorded;
+use crate::checkpoint::remains;
 use crate::options::{Clobber, Durability, Options, Resume, Symlink};
-use crate::{Error, ErrorKind, Object};
+use crate::{Checksum, Error, ErrorKind, Object};
 use ossget_core::session::{Event, Examination, PreparedPartial, Recording, ResumeVerify};
 use ossget_core::{
-    Admission, Bind, Checkpoint, CheckpointError, HEADER_LEN, Header, Locator, PartIndex, PartPlan,
-    PartSet, RefuseReason, SLOT_LEN, Slot, SlotCodec, SourceKind, Wanted, admit, file_len,
+    Admission, Checkpoint, Locator, PartIndex, PartPlan, RefuseReason, SLOT_LEN, Slot, SlotCodec,
+    SourceKind, Wanted, admit,
 };
 use ossget_fs::{
     Caveat, CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, PartialFile, Place,
-    PublishMode, Syncing,
+    PublishMode, Syncing, Unusable,
 };
 use sha2::{Digest as _, Sha256};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::committer::{self, Committer};
-use super::hash::hash_file;
+use super::hash::{Examined, examine, hash_file};
 use super::report::Reporter;
 
 /// A locked destination and what lies beside it.
@@ -30,6 +31,18 @@ pub(super) struct Storage {
     pub(super) destination_hash: [u8; 32],
     pub(super) recording: Recording,
     clobber: Clobber,
+    pub(super) checksum: Option<Checksum>,
+    /// Set when the user wants to stop: long reads that nothing depends on end early.
+    pub(super) stop: Arc<AtomicBool>,
+    /// Where the checkpoint lies, which the partial file's name tells.
+    pub(super) checkpoint_site: CheckpointSite,
+}
+
+/// Where a download's checkpoint lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CheckpointSite {
+    BesideDestination,
+    CheckpointDir,
 }
 
 /// What an earlier run left.
@@ -68,8 +81,8 @@ pub(super) enum Trust {
 pub(super) enum Preparation {
     Ready(PreparedPartial, Prepared),
     Absent,
-    /// The destination already holds what is wanted; with its CRC-64.
-    AtDestination(u64),
+    /// The destination already holds what is wanted.
+    AtDestination(Examined),
 }
 
 impl Storage {
@@ -82,6 +95,14 @@ impl Storage {
     ) -> Result<Self, Error> {
         let mut place = Place::new(destination).checkpoint_dir(options.checkpoint_dir.clone());
         place.follow_symlink = options.symlink == Symlink::Follow;
+        if options.resume == Resume::Restart {
+            place.unusable = Unusable::Remove;
+            if options.checkpoint_dir.is_some() {
+                // An earlier run without it may have left one beside the destination.
+                let beside = place.clone().checkpoint_dir(None);
+                drop_checkpoint(file_system, &beside).map_err(Error::storage)?;
+            }
+        }
         let syncing = match options.durability {
             Durability::Full => Syncing::Full,
             Durability::Process | Durability::None => Syncing::Skip,
@@ -102,6 +123,12 @@ impl Storage {
             destination_hash,
             recording,
             clobber: options.clobber,
+            checksum: options.checksum,
+            stop: Arc::default(),
+            checkpoint_site: match options.checkpoint_dir {
+                Some(_) => CheckpointSite::CheckpointDir,
+                None => CheckpointSite::BesideDestination,
+            },
         })
     }
 
@@ -135,15 +162,12 @@ impl Storage {
 
     /// Reads what an earlier run left and decides whether it may be resumed.
     pub(super) fn load(&self, object: &Object, options: &Options) -> Result<Left, Error> {
-        let found = self.read_header().map_err(Error::storage)?;
-        let partial_name = match &found {
-            Ok(header) => self.partial_name(&header.partial_name),
-            // The bind page names the partial file, too.
-            Err(_) => self
-                .read_bind()
-                .map_err(Error::storage)?
-                .and_then(|bind| self.partial_name(&bind.partial_name)),
-        };
+        let checkpoint = self.lock.checkpoint();
+        let found = remains::header(checkpoint.as_ref()).map_err(Error::storage)?;
+        let recorded =
+            remains::recorded_partial(checkpoint.as_ref(), &found).map_err(Error::storage)?;
+        let partial_name =
+            recorded.and_then(|recorded| remains::partial_name(self.lock.as_ref(), &recorded));
         if options.resume == Resume::Restart || self.recording == Recording::Off {
             return Ok(Left { partial_name, ..Left::default() });
         }
@@ -156,7 +180,8 @@ impl Storage {
         match (admit(&found, &wanted), found) {
             (Admission::Refuse(reason), _) => Err(refused(&reason)),
             (Admission::Resume, Ok(header)) if partial_name.is_some() => {
-                let recorded = self.read_slots(&header).map_err(Error::storage)?;
+                let recorded =
+                    remains::recorded(checkpoint.as_ref(), &header).map_err(Error::storage)?;
                 match recorded {
                     Some(recorded) => {
                         let checkpoint = Some(Checkpoint { header, recorded });
@@ -168,40 +193,6 @@ impl Storage {
             (Admission::Fresh(ossget_core::FreshReason::Empty), _) => Ok(Left::default()),
             _ => Ok(damaged(partial_name)),
         }
-    }
-
-    fn read_header(&self) -> Result<Result<Header, CheckpointError>, FsError> {
-        let mut page = vec![0; HEADER_LEN];
-        let len = self.lock.checkpoint().read_at(&mut page, 0)?;
-        page.truncate(len);
-        Ok(Header::decode(&page))
-    }
-
-    /// The name that a checkpoint's record of it stands for, if it can be a partial file of this
-    /// destination at all. Never trusted further than that: anyone could have written it.
-    fn partial_name(&self, recorded: &str) -> Option<OsString> {
-        let stem = recorded.strip_suffix(".part")?;
-        let suffix = stem.get(stem.len().checked_sub(16)?..)?;
-        let name = self.lock.partial_name(suffix);
-        (self.lock.is_partial_name(&name) && recorded_name(&name, suffix) == recorded)
-            .then_some(name)
-    }
-
-    /// The bind page, if it is one.
-    pub(super) fn read_bind(&self) -> Result<Option<Bind>, FsError> {
-        let mut page = vec![0; HEADER_LEN];
-        let read = self.lock.checkpoint().read_at(&mut page, HEADER_LEN as u64)?;
-        page.truncate(read);
-        Ok(Bind::decode(&page).ok())
-    }
-
-    /// The recorded parts, or `None` if the file has the wrong length.
-    fn read_slots(&self, header: &Header) -> Result<Option<PartSet>, FsError> {
-        let checkpoint = self.lock.checkpoint();
-        if checkpoint.len()? != file_len(header.plan.count()) {
-            return Ok(None);
-        }
-        recorded(checkpoint.as_ref(), header).map(Some)
     }
 
     /// Starts the thread that syncs and records.
@@ -253,13 +244,23 @@ impl Storage {
         }
     }
 
-    /// Whether the finished file has its length and still has a name.
+    /// Whether the finished file has its length, still has a name, and has the digest that the
+    /// user gave: parts arrive in any order, so that one takes reading all of it again.
     pub(super) fn verify(&self, prepared: &Prepared) -> Result<Event, FsError> {
         let (_, len) = prepared.partial.check()?;
-        let examination = if len == prepared.plan.extent().len() {
-            Examination::Intact
-        } else {
-            Examination::WrongLength
+        let right_length = len == prepared.plan.extent().len();
+        let examined = match self.checksum {
+            Some(_) if right_length => {
+                examine(prepared.partial.as_ref(), len, self.checksum, &self.stop)?
+            }
+            _ => None,
+        };
+        let examination = match examined.and_then(|examined| examined.checksum_matches) {
+            _ if !right_length => Examination::WrongLength,
+            Some(false) => Examination::WrongDigest,
+            // Stopped while reading: nobody waits for the answer any more.
+            None if self.checksum.is_some() => Examination::WrongDigest,
+            _ => Examination::Intact,
         };
         Ok(Event::Verified { examination })
     }
@@ -290,15 +291,24 @@ impl Storage {
         }
         match self.recording {
             Recording::On => self.lock.remove_checkpoint(),
-            Recording::Off => Ok(()),
+            Recording::Off => self.remove_unused_checkpoint(),
         }
     }
 
     /// After a stop: what nobody can resume goes, the rest stays.
     pub(super) fn leave(&self, prepared: Option<&Prepared>) -> Result<(), FsError> {
         match self.recording {
-            Recording::On => Ok(()),
+            Recording::On => self.remove_unused_checkpoint(),
             Recording::Off => self.discard(prepared),
+        }
+    }
+
+    /// Removes a checkpoint that was made for its lock only, without waiting for the last who
+    /// holds it: the process may end before that.
+    fn remove_unused_checkpoint(&self) -> Result<(), FsError> {
+        match self.lock.checkpoint().is_empty()? {
+            true => self.lock.remove_checkpoint(),
+            false => Ok(()),
         }
     }
 
@@ -318,6 +328,19 @@ impl Storage {
         self.remove_left_partial(left)?;
         self.lock.remove_checkpoint()
     }
+}
+
+/// Removes a checkpoint and the partial file that it names.
+fn drop_checkpoint(file_system: &dyn FileSystem, place: &Place) -> Result<(), FsError> {
+    let lock = file_system.lock(place, Syncing::Full)?;
+    let checkpoint = lock.checkpoint();
+    let header = remains::header(checkpoint.as_ref())?;
+    let recorded = remains::recorded_partial(checkpoint.as_ref(), &header)?;
+    let name = recorded.and_then(|recorded| remains::partial_name(lock.as_ref(), &recorded));
+    if let Some(name) = name {
+        lock.remove_partial(&name)?;
+    }
+    lock.remove_checkpoint()
 }
 
 /// What tells a checkpoint's destination from others that could use the same file: beside the
@@ -371,12 +394,6 @@ fn refused(reason: &RefuseReason) -> Error {
     };
     Error::new(ErrorKind::Refused, what)
         .with_hint("finish that download, or drop its checkpoint with --restart")
-}
-
-/// What a checkpoint records of a partial file's name: the name, or where that is no UTF-8 its
-/// random suffix, from which the name can be made again.
-pub(super) fn recorded_name(name: &OsStr, suffix: &str) -> String {
-    name.to_str().map_or_else(|| format!("{suffix}.part"), ToOwned::to_owned)
 }
 
 /// Bytes from the system's random source.

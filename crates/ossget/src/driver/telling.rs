@@ -16,11 +16,13 @@ pub(super) struct Teller {
     last_progress: Option<Instant>,
     /// What was last logged: the commit window and the limit of live attempts.
     logged: Option<(u64, u32)>,
+    /// Bytes of earlier runs that are being checked, until the outcome is known.
+    checking: u64,
 }
 
 impl Teller {
     pub(super) const fn new(observer: Option<Observer>, handle: DownloadHandle) -> Self {
-        Self { observer, handle, last_progress: None, logged: None }
+        Self { observer, handle, last_progress: None, logged: None, checking: 0 }
     }
 
     pub(super) fn warn(&mut self, message: String) {
@@ -42,6 +44,11 @@ impl Teller {
             parallel,
         });
         self.last_progress = None;
+        self.checking = progress.bytes_unchecked + progress.bytes_kept;
+    }
+
+    pub(super) fn probe_failed(&mut self, kind: ErrorKind, reason: String) {
+        self.tell(&DownloadEvent::ProbeFailed { kind, reason });
     }
 
     pub(super) fn doubt(&mut self, expected: u64, found: u64) {
@@ -65,6 +72,7 @@ impl Teller {
         let progress = Progress { inner };
         self.handle.publish(progress);
         self.log(progress);
+        self.tell_lost(inner);
         let now = Instant::now();
         if self.last_progress.is_none_or(|last| now - last >= PROGRESS_INTERVAL) {
             self.last_progress = Some(now);
@@ -78,6 +86,19 @@ impl Teller {
         if progress.phase() == Phase::Transferring && self.logged != Some(now) {
             self.logged = Some(now);
             tracing::info!(commit_window = now.0, connections = now.1, "in force");
+        }
+    }
+
+    /// Says once, when everything that was kept has been checked, how much of it is no good.
+    fn tell_lost(&mut self, inner: ossget_core::session::Progress) {
+        let moving =
+            matches!(inner.phase, Phase::Transferring | Phase::Verifying | Phase::Publishing);
+        if self.checking == 0 || !moving || inner.bytes_unchecked > 0 {
+            return;
+        }
+        let bytes = std::mem::take(&mut self.checking).saturating_sub(inner.bytes_kept);
+        if bytes > 0 {
+            self.tell(&DownloadEvent::Lost { bytes });
         }
     }
 

@@ -23,12 +23,7 @@ impl Rig {
         let sim = Simulator::builder().bucket(BUCKET).credentials("id", "secret").start().await;
         let content = Content::generated(7, size);
         sim.put_object(KEY, content.clone());
-        let credentials =
-            StaticCredentials::new(Credentials::new("id", "secret").expect("the rig stands"));
-        let client = Client::builder(sim.endpoint(), credentials)
-            .region("cn-hangzhou")
-            .build()
-            .expect("the rig stands");
+        let client = client_of(&sim);
         Self { sim, client, dir: tempfile::tempdir().expect("the rig stands"), content }
     }
 
@@ -61,6 +56,14 @@ impl Rig {
         ranges.sort_unstable();
         ranges
     }
+}
+
+/// A client with connections of its own.
+pub(crate) fn client_of(sim: &Simulator) -> Client {
+    let credentials =
+        StaticCredentials::new(Credentials::new("id", "secret").expect("the rig stands"));
+    let client = Client::builder(sim.endpoint(), credentials).region("cn-hangzhou").build();
+    client.expect("the rig stands")
 }
 
 /// `bytes=a-b` as a half-open range.

@@ -1,0 +1,85 @@
+//! What the checkpoint of a locked destination says.
+
+use ossget_core::{
+    Bind, CheckpointError, HEADER_LEN, Header, PartIndex, PartSet, SLOT_LEN, SlotCodec, file_len,
+};
+use ossget_fs::{CheckpointFile, DestinationLock, FsError};
+use std::ffi::{OsStr, OsString};
+
+/// The header page, as far as it can be read.
+pub(crate) fn header(
+    checkpoint: &dyn CheckpointFile,
+) -> Result<Result<Header, CheckpointError>, FsError> {
+    let mut page = vec![0; HEADER_LEN];
+    let len = checkpoint.read_at(&mut page, 0)?;
+    page.truncate(len);
+    Ok(Header::decode(&page))
+}
+
+/// The bind page, if it is one.
+pub(crate) fn bind(checkpoint: &dyn CheckpointFile) -> Result<Option<Bind>, FsError> {
+    let mut page = vec![0; HEADER_LEN];
+    let read = checkpoint.read_at(&mut page, HEADER_LEN as u64)?;
+    page.truncate(read);
+    Ok(Bind::decode(&page).ok())
+}
+
+/// What the checkpoint records of its partial file's name: in the header, or where that cannot
+/// be read in the bind page.
+pub(crate) fn recorded_partial(
+    checkpoint: &dyn CheckpointFile,
+    header: &Result<Header, CheckpointError>,
+) -> Result<Option<String>, FsError> {
+    match header {
+        Ok(header) => Ok(Some(header.partial_name.clone())),
+        Err(_) => Ok(bind(checkpoint)?.map(|bind| bind.partial_name)),
+    }
+}
+
+/// The parts with a valid slot, or `None` if the file does not have the length it must have.
+pub(crate) fn recorded(
+    checkpoint: &dyn CheckpointFile,
+    header: &Header,
+) -> Result<Option<PartSet>, FsError> {
+    let count = header.plan.count();
+    if checkpoint.len()? != file_len(count) {
+        return Ok(None);
+    }
+    let codec = SlotCodec::new(header.session, &header.plan);
+    let mut recorded = PartSet::new(count);
+    let mut buffer = vec![0; LOAD_SLOTS.min(count) as usize * SLOT_LEN];
+    let mut first = 0;
+    while first < count {
+        let many = LOAD_SLOTS.min(count - first);
+        let part = PartIndex::new(first);
+        let piece = &mut buffer[..many as usize * SLOT_LEN];
+        let read = checkpoint.read_at(piece, codec.offset(part))?;
+        codec.load(part, &piece[..read], &mut recorded);
+        first += many;
+    }
+    Ok(Some(recorded))
+}
+
+/// The name that a checkpoint's record of it stands for, if it can be a partial file of this
+/// destination at all. Never trusted further than that: anyone could have written it.
+pub(crate) fn partial_name(lock: &dyn DestinationLock, recorded: &str) -> Option<OsString> {
+    let suffix = suffix_in(recorded)?;
+    let name = lock.partial_name(suffix);
+    (lock.is_partial_name(&name) && recorded_name(&name, suffix) == recorded).then_some(name)
+}
+
+/// What a checkpoint records of a partial file's name: the name, or where that is no UTF-8 its
+/// random suffix, from which the name can be made again.
+pub(crate) fn recorded_name(name: &OsStr, suffix: &str) -> String {
+    name.to_str().map_or_else(|| format!("{suffix}.part"), ToOwned::to_owned)
+}
+
+/// The random suffix in a recorded name.
+pub(crate) fn suffix_in(recorded: &str) -> Option<&str> {
+    let stem = recorded.strip_suffix(".part")?;
+    stem.get(stem.len().checked_sub(SUFFIX_LEN)?..)
+}
+
+/// Slots read at once: 1 MiB.
+const LOAD_SLOTS: u32 = 65_536;
+const SUFFIX_LEN: usize = 16;
