@@ -2,11 +2,11 @@
 
 use ossget_core::RetryPace;
 use ossget_core::session::Moment;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The pace of retries, shared by all downloads of a client.
-#[derive(Debug)]
 pub(crate) struct Pace {
     origin: Instant,
     pace: Mutex<RetryPace>,
@@ -19,6 +19,12 @@ impl Pace {
         // A panic elsewhere cannot have left the one number half-changed.
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         Some(pace.take(now)).filter(|wait| !wait.is_zero())
+    }
+}
+
+impl fmt::Debug for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pace").finish_non_exhaustive()
     }
 }
 
