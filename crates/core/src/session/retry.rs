@@ -17,6 +17,8 @@ const UNSENT_LIMIT: u32 = 3;
 pub(super) struct Retries {
     waiting: BTreeSet<(Moment, PartIndex)>,
     failures: BTreeMap<PartIndex, Failures>,
+    /// Failures since anything last arrived.
+    fruitless: usize,
 }
 
 /// Failures of one range since it last progressed.
@@ -104,6 +106,19 @@ impl Retries {
 
     pub(super) fn wait_until(&mut self, at: Moment, part: PartIndex) {
         self.waiting.insert((at, part));
+        self.fruitless = self.fruitless.saturating_add(1);
+    }
+
+    /// Something arrived.
+    pub(super) const fn progressed(&mut self) {
+        self.fruitless = 0;
+    }
+
+    /// Whether other ranges than those that wait may be begun, with so many attempts allowed.
+    /// While nothing at all gets through, each would fail as well, at once and without a wait:
+    /// an object of many ranges would be asked for as fast as failures come back.
+    pub(super) fn allow_others(&self, limit: usize) -> bool {
+        self.fruitless < limit || self.waiting.is_empty()
     }
 
     /// Takes a part whose wait is over.

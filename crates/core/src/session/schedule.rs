@@ -24,7 +24,8 @@ impl Transfer {
         let room = self.room(config)?;
         let (part, range) = match self.retries.take_due(now) {
             Some(part) => (part, self.rest_of(part)?),
-            None => self.next_run(config, room)?,
+            None if self.retries.allow_others(limit) => self.next_run(config, room)?,
+            None => return None,
         };
         let id = AttemptId::new(part, serial);
         self.live.push(Attempt {

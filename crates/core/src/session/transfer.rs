@@ -235,6 +235,7 @@ impl Transfer {
                 self.bytes_done = self.bytes_done.saturating_add(bytes);
             }
             self.last_progress = now;
+            self.retries.progressed();
         }
     }
 }

@@ -185,3 +185,25 @@ fn any_other_failure_of_a_write_records_nothing_more() {
     play.tell(Event::StorageFailed { during, fault });
     assert_eq!(stop_reason(&play.actions()), StopReason::Storage);
 }
+
+#[test]
+fn while_nothing_gets_through_no_other_range_is_begun() {
+    let (mut play, actions) = Play::fetching(single_parts(3), 1000);
+    let mut begun = fetches(&actions);
+    let mut requests = begun.len();
+    for _ in 0..600 {
+        for (attempt, _) in std::mem::take(&mut begun) {
+            play.fail(attempt, Failure::Network);
+        }
+        begun = fetches(&play.wait(Duration::from_millis(100)));
+        requests += begun.len();
+    }
+    // A minute of backoff for three ranges, not one request for each of a thousand.
+    assert!(requests < 100, "{requests} requests");
+    assert!(begun.iter().all(|(_, range)| range.start() < 3 * PART));
+    while begun.is_empty() {
+        begun = fetches(&play.wait(Duration::from_millis(100)));
+    }
+    received(&mut play, begun[0].0, 1);
+    assert!(!fetches(&play.actions()).is_empty(), "others are begun as soon as something arrives");
+}
