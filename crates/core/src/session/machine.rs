@@ -11,6 +11,10 @@ use crate::{Checkpoint, Failure, Jitter, PartSet};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::mem;
+use core::time::Duration;
+
+/// A driver comes back at the deadline; one that is later than this was kept from it.
+const ABSENCE: Duration = Duration::from_secs(5);
 
 /// The state machine of one download. See the [module](crate::session) for its laws.
 ///
@@ -29,6 +33,7 @@ pub struct Session {
     /// Body bytes of an object that has changed since.
     pub(super) received_in_vain: u64,
     final_bytes: Option<Progress>,
+    last_called: Moment,
 }
 
 #[derive(Debug)]
@@ -93,6 +98,7 @@ impl Session {
             attempts_failed: 0,
             received_in_vain: 0,
             final_bytes: None,
+            last_called: Moment::default(),
         };
         session.actions.push_back(Action::Probe);
         session
@@ -100,6 +106,7 @@ impl Session {
 
     /// Takes a report in. `now` never goes back.
     pub fn handle(&mut self, now: Moment, event: Event) -> Handled {
+        self.excuse_absence(now);
         let applied = match event {
             Event::Probed { identity } => self.probed(now, identity),
             Event::ProbeFailed { failure, retry_after } => {
@@ -125,6 +132,25 @@ impl Session {
         }
         self.advance(now);
         Handled::Applied
+    }
+
+    /// Nobody has called for long after the deadline: the machine slept, or the process was
+    /// stopped. In that time nothing could progress, so it does not count against the run.
+    fn excuse_absence(&mut self, now: Moment) {
+        let before = mem::replace(&mut self.last_called, now);
+        if now.since(before) < ABSENCE {
+            return;
+        }
+        let late = self.poll_deadline().map_or(Duration::ZERO, |deadline| now.since(deadline.at));
+        match &mut self.state {
+            State::Transferring(transfer) if late >= ABSENCE => {
+                transfer.last_progress = transfer.last_progress.after(late);
+            }
+            State::Probing(probing) if late >= ABSENCE => {
+                probing.since = probing.since.map(|since| since.after(late));
+            }
+            _ => {}
+        }
     }
 
     /// The next thing to do, if any.

@@ -207,3 +207,29 @@ fn while_nothing_gets_through_no_other_range_is_begun() {
     received(&mut play, begun[0].0, 1);
     assert!(!fetches(&play.actions()).is_empty(), "others are begun as soon as something arrives");
 }
+
+#[test]
+fn a_sleep_is_not_taken_for_time_without_progress() {
+    let (mut play, actions) = Play::fetching(single_parts(2), 2);
+    let attempts = fetches(&actions);
+    play.fail(attempts[0].0, Failure::Network);
+    // The machine sleeps for an hour; the other connection does not survive it.
+    play.now += Duration::from_secs(3600);
+    play.fail(attempts[1].0, Failure::Network);
+    let actions = play.wait(Duration::from_secs(1));
+    assert_eq!(fetches(&actions).len(), 2, "{actions:?}");
+}
+
+#[test]
+fn a_sleep_during_the_probe_is_not_taken_for_time_without_an_answer() {
+    let mut play = Play::new(config(1));
+    let failed = || Event::ProbeFailed { failure: Failure::Network, retry_after: None };
+    assert_eq!(play.actions(), [Action::Probe]);
+    play.tell(failed());
+    play.now += Duration::from_secs(3600);
+    play.tell(Event::Tick);
+    assert_eq!(play.actions(), [Action::Probe]);
+    play.tell(failed());
+    assert_eq!(play.actions(), []);
+    assert!(play.session.poll_deadline().is_some(), "it is tried again");
+}
