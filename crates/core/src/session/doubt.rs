@@ -10,6 +10,7 @@ use super::transfer::Transfer;
 use super::{Moment, Recording, ResumeVerify, SessionConfig, SlotWrite};
 use crate::{PartIndex, PartSet};
 use alloc::vec::Vec;
+use core::mem;
 
 /// CRCs are remembered for at most so many parts: 1 MiB. The automatic part size stays below it;
 /// beyond, a wrong whole is discarded.
@@ -26,6 +27,8 @@ pub(super) struct Doubt {
     /// Parts that have not been fetched again, once the whole was found wrong.
     untried: Option<PartSet>,
     batch: u32,
+    /// Parts to be fetched again as soon as their slots are void.
+    unvoided: Vec<PartIndex>,
 }
 
 impl Doubt {
@@ -38,6 +41,7 @@ impl Doubt {
             trusted,
             untried: None,
             batch: 0,
+            unvoided: Vec::new(),
         }
     }
 
@@ -91,13 +95,28 @@ impl Transfer {
         let batch = self.doubt.next_batch(config);
         for &part in &batch {
             self.take_out(part);
-            self.todo.insert(part.get());
             if config.recording == Recording::On {
                 self.commits.queue(now, SlotWrite::Void { part }, 0);
             }
         }
-        self.cursor = 0;
-        !batch.is_empty()
+        self.doubt.unvoided = batch;
+        !self.doubt.unvoided.is_empty()
+    }
+
+    /// Whether slots must be void before anything else can be fetched again.
+    pub(super) fn awaits_voids(&self) -> bool {
+        !self.doubt.unvoided.is_empty()
+    }
+
+    /// Sets the doubted parts free to be fetched once their slots are void, durably: until then a
+    /// slot vouches for the bytes that would be overwritten.
+    pub(super) fn release_doubted(&mut self) {
+        if self.commits.is_settled() {
+            for part in mem::take(&mut self.doubt.unvoided) {
+                self.todo.insert(part.get());
+                self.cursor = 0;
+            }
+        }
     }
 
     /// Makes a stored part missing again. Its length.

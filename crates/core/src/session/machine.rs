@@ -316,6 +316,7 @@ impl Session {
             self.actions.push_back(Action::Abort { attempt });
         }
         transfer.limit.advance(now, &self.config);
+        transfer.release_doubted();
         while let Some((attempt, range)) =
             transfer.next_attempt(now, &self.config, self.serial.saturating_add(1))
         {
@@ -326,7 +327,7 @@ impl Session {
             self.actions.push_back(action);
         }
         let complete = transfer.is_complete();
-        if complete || transfer.commits.due(&self.config).is_some_and(|due| due <= now) {
+        if complete || transfer.awaits_voids() || transfer.commits.due(&self.config).is_some_and(|due| due <= now) {
             transfer.commits.begin(now, &self.config, &mut self.actions);
         }
         if complete && transfer.commits.is_settled() {

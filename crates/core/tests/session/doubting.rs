@@ -121,14 +121,20 @@ fn every_part_is_fetched_twice_at_most_and_nothing_is_kept_or_published() {
 #[test]
 fn the_slots_of_doubted_parts_are_void_before_they_are_fetched_again() {
     let (mut play, actions) = stored(1, 2, &[0, 1]);
-    let actions = play.settle(actions);
-    assert_eq!(parts_of(&actions), [0]);
-    play.recorded.clear();
-    let first = PartIndex::new(0);
-    let actions = fetch_all(&mut play, actions, &[]);
-    let _ = play.settle(actions);
-    let slots = [SlotWrite::Void { part: first }, SlotWrite::Recorded { part: first, crc: 0 }];
-    assert_eq!(play.recorded[..2], slots);
+    let [Action::Sync { commit }] = actions[..] else { panic!("{actions:?}") };
+    play.tell(Event::Synced { commit });
+    let _ = play.actions();
+    play.tell(Event::Recorded { commit });
+    let actions = play.actions();
+    let [Action::Doubt { .. }, Action::Sync { commit }] = actions[..] else {
+        panic!("nothing is fetched while a slot vouches for what would be overwritten: {actions:?}")
+    };
+    play.tell(Event::Synced { commit });
+    let void = SlotWrite::Void { part: PartIndex::new(0) };
+    assert_eq!(play.actions(), [Action::Record { commit, slots: vec![void] }]);
+    assert_eq!(play.wait(core::time::Duration::from_secs(1)), []);
+    play.tell(Event::Recorded { commit });
+    assert_eq!(parts_of(&play.actions()), [0]);
 }
 
 #[test]
