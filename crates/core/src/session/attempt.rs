@@ -74,11 +74,6 @@ impl Attempt {
     pub(super) const fn received(&self) -> u64 {
         self.reported.saturating_sub(self.range.start())
     }
-
-    /// Bytes it still has to deliver.
-    pub(super) const fn outstanding(&self) -> u64 {
-        self.range.end().saturating_sub(self.reported)
-    }
 }
 
 /// The live attempts, in the order of their serials: few, so a plain list.
@@ -115,9 +110,8 @@ impl Attempts {
         self.list.iter_mut()
     }
 
-    /// Bytes that the live attempts have still to deliver.
-    pub(super) fn outstanding(&self) -> u64 {
-        self.list.iter().map(Attempt::outstanding).fold(0, u64::saturating_add)
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Attempt> {
+        self.list.iter()
     }
 
     fn position(&self, id: AttemptId) -> Option<usize> {

@@ -25,6 +25,7 @@ impl Session {
             if transfer.target.identity.difference(&identity).is_none() {
                 // A false alarm, of a proxy for instance: what is stored stays.
                 transfer.rehash.rewind();
+                transfer.put_off_begun(now);
                 transfer.last_progress = now;
                 self.state = State::Transferring(transfer);
                 return true;
@@ -213,8 +214,7 @@ impl Session {
         let failures = failures.streak();
         match decision {
             Decision::Wait(wait) => {
-                transfer.retries.wait_until(now.after(wait), part);
-                if let Some(range) = transfer.rest_of(part) {
+                if let Some(range) = transfer.put_off(now.after(wait), part) {
                     let attempt = id;
                     self.actions.push_back(Action::Retry {
                         attempt,

@@ -36,10 +36,13 @@ impl Transfer {
     pub(super) fn deadline(&self, config: &SessionConfig) -> Option<Deadline> {
         let mut next = None;
         let limit = usize::try_from(self.limit.allowed(config)).unwrap_or(usize::MAX);
-        if let Some(at) = self.retries.next_due() {
+        if self.retries.is_waiting() {
             let given_up = self.last_progress.after(config.retry_max_time);
             next = Deadline::earlier(next, given_up, DeadlineReason::NoProgress);
-            if self.live.len() < limit && self.room(config).is_some() {
+        }
+        if self.live.len() < limit {
+            let waiting = self.retries.waiting_due().filter(|_| self.room(config).is_some());
+            for at in [self.retries.begun_due(), waiting].into_iter().flatten() {
                 next = Deadline::earlier(next, at, DeadlineReason::Retry);
             }
         }

@@ -15,7 +15,10 @@ const UNSENT_LIMIT: u32 = 3;
 /// Ranges waiting to be tried again, and how often each has failed.
 #[derive(Debug, Default)]
 pub(super) struct Retries {
+    /// Nothing of these is stored.
     waiting: BTreeSet<(Moment, PartIndex)>,
+    /// Of these a prefix is stored.
+    begun: BTreeSet<(Moment, PartIndex)>,
     failures: BTreeMap<PartIndex, Failures>,
     /// Failures since anything last arrived.
     fruitless: usize,
@@ -104,8 +107,10 @@ impl Retries {
         }
     }
 
-    pub(super) fn wait_until(&mut self, at: Moment, part: PartIndex) {
-        self.waiting.insert((at, part));
+    /// The part, of which so many bytes are stored, is not tried again before then.
+    pub(super) fn wait_until(&mut self, at: Moment, part: PartIndex, stored: u64) {
+        let waiting = if stored > 0 { &mut self.begun } else { &mut self.waiting };
+        waiting.insert((at, part));
         self.fruitless = self.fruitless.saturating_add(1);
     }
 
@@ -118,25 +123,44 @@ impl Retries {
     /// While nothing at all gets through, each would fail as well, at once and without a wait:
     /// an object of many ranges would be asked for as fast as failures come back.
     pub(super) fn allow_others(&self, limit: usize) -> bool {
-        self.fruitless < limit || self.waiting.is_empty()
+        self.fruitless < limit || !self.is_waiting()
     }
 
-    /// Takes a part whose wait is over.
-    pub(super) fn take_due(&mut self, now: Moment) -> Option<PartIndex> {
-        let &(at, part) = self.waiting.first()?;
-        if at > now {
-            return None;
-        }
-        self.waiting.pop_first();
-        Some(part)
+    /// Takes a part with a prefix whose wait is over.
+    pub(super) fn take_begun(&mut self, now: Moment) -> Option<PartIndex> {
+        take_due(&mut self.begun, now)
     }
 
-    /// When the next wait is over.
-    pub(super) fn next_due(&self) -> Option<Moment> {
+    /// Takes a part without a prefix whose wait is over.
+    pub(super) fn take_waiting(&mut self, now: Moment) -> Option<PartIndex> {
+        take_due(&mut self.waiting, now)
+    }
+
+    /// How many parts with a prefix wait.
+    pub(super) fn begun(&self) -> usize {
+        self.begun.len()
+    }
+
+    /// When the wait of a part with a prefix is over.
+    pub(super) fn begun_due(&self) -> Option<Moment> {
+        self.begun.first().map(|&(at, _)| at)
+    }
+
+    /// When the wait of a part without a prefix is over.
+    pub(super) fn waiting_due(&self) -> Option<Moment> {
         self.waiting.first().map(|&(at, _)| at)
     }
 
     pub(super) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !(self.waiting.is_empty() && self.begun.is_empty())
     }
+}
+
+fn take_due(waiting: &mut BTreeSet<(Moment, PartIndex)>, now: Moment) -> Option<PartIndex> {
+    let &(at, part) = waiting.first()?;
+    if at > now {
+        return None;
+    }
+    waiting.pop_first();
+    Some(part)
 }

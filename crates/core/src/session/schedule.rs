@@ -4,9 +4,10 @@ use super::attempt::{Attempt, AttemptState, Mark};
 use super::transfer::Transfer;
 use super::{AttemptId, Moment, Recording, SessionConfig};
 use crate::{ByteRange, PartIndex};
+use alloc::vec::Vec;
 
-/// Stored but unrecorded bytes that are borne, in commit windows: beyond them no request is
-/// begun, which bounds what a crash costs.
+/// Unrecorded bytes that are borne, in commit windows, besides one part for each attempt: beyond
+/// them no request is begun, which bounds what a crash costs.
 const BACKLOG_WINDOWS: u64 = 4;
 
 impl Transfer {
@@ -18,13 +19,14 @@ impl Transfer {
         serial: u64,
     ) -> Option<(AttemptId, ByteRange)> {
         let limit = usize::try_from(self.limit.allowed(config)).unwrap_or(usize::MAX);
-        if self.live.len() >= limit {
-            return None;
-        }
-        let room = self.room(config)?;
-        let (part, range) = match self.retries.take_due(now) {
+        let free = limit.checked_sub(self.live.len()).filter(|&free| free > 0)?;
+        let (part, range) = match self.take_retry(now, config) {
             Some(part) => (part, self.rest_of(part)?),
-            None if self.retries.allow_others(limit) => self.next_run(config, room)?,
+            None if self.retries.allow_others(limit) => {
+                // No attempt takes what the others need.
+                let share = self.room(config)? / u64::try_from(free).unwrap_or(u64::MAX);
+                self.next_run(config, share)?
+            }
             None => return None,
         };
         let id = AttemptId::new(part, serial);
@@ -42,17 +44,58 @@ impl Transfer {
         Some((id, range))
     }
 
-    /// Bytes that may still be asked for before the backlog is too long; `None` if it is already.
+    /// Takes a part that is due to be tried again. One with a prefix needs no room: it is counted
+    /// as whole while it waits.
+    fn take_retry(&mut self, now: Moment, config: &SessionConfig) -> Option<PartIndex> {
+        self.retries.take_begun(now).or_else(|| {
+            self.room(config)?;
+            self.retries.take_waiting(now)
+        })
+    }
+
+    /// Bytes that may still be asked for, so that a crash never costs more than four commit
+    /// windows and a part for each attempt; `None` if it is not even one part.
     pub(super) fn room(&self, config: &SessionConfig) -> Option<u64> {
         if config.recording == Recording::Off {
             return Some(u64::MAX);
         }
-        let bound = self.commits.window.bytes(config).saturating_mul(BACKLOG_WINDOWS);
-        let backlog = self.commits.backlog();
-        if backlog > bound {
-            return None;
+        let part_size = self.target.plan.part_size();
+        let windows = self.commits.window.bytes(config).saturating_mul(BACKLOG_WINDOWS);
+        let parts = u64::from(config.parallel.get()).saturating_mul(part_size);
+        let room = windows.saturating_add(parts).checked_sub(self.exposed())?;
+        (room >= part_size).then_some(room)
+    }
+
+    /// Bytes that a crash would cost if all that is begun arrived and nothing were recorded.
+    fn exposed(&self) -> u64 {
+        let part_size = self.target.plan.part_size();
+        let begun = u64::try_from(self.retries.begun()).unwrap_or(u64::MAX);
+        let live = self.live.iter().map(|attempt| {
+            let prefix = self.prefixes.get(&attempt.id.part()).map_or(0, |prefix| prefix.bytes);
+            attempt.range.end().saturating_sub(attempt.next).saturating_add(prefix)
+        });
+        live.fold(begun.saturating_mul(part_size), u64::saturating_add)
+            .saturating_add(self.commits.backlog())
+    }
+
+    /// Has a part wait to be tried again. What is missing of it.
+    pub(super) fn put_off(&mut self, until: Moment, part: PartIndex) -> Option<ByteRange> {
+        let rest = self.rest_of(part)?;
+        let whole = self.target.plan.len_of(part)?;
+        self.retries.wait_until(until, part, whole.saturating_sub(rest.len()));
+        Some(rest)
+    }
+
+    /// Parts with a prefix that nobody holds wait until now: they are not to begin as part of a
+    /// longer run, for which there may be no room.
+    pub(super) fn put_off_begun(&mut self, now: Moment) {
+        let begun: Vec<_> = self.prefixes.keys().copied().collect();
+        for part in begun {
+            if self.todo.remove(part.get()) {
+                self.put_off(now, part);
+            }
         }
-        Some(bound.saturating_sub(backlog).saturating_sub(self.live.outstanding()))
+        self.retries.progressed();
     }
 
     /// What is missing of one part.

@@ -233,3 +233,45 @@ fn a_sleep_during_the_probe_is_not_taken_for_time_without_an_answer() {
     assert_eq!(play.actions(), []);
     assert!(play.session.poll_deadline().is_some(), "it is tried again");
 }
+
+/// Plays a run in which no sync ever ends and attempts break off at `tail` bytes of their part
+/// every other time; the bytes that a crash would cost at the end.
+fn without_syncs(parallel: u32, request_parts: u64, tail: u64) -> u64 {
+    let mut config = config(parallel);
+    config.commit_bytes = 2 * PART;
+    config.request_bytes = request_parts * PART;
+    let (mut play, actions) = Play::fetching(config, 400);
+    let mut begun = fetches(&actions);
+    // The first attempt holds what it has asked for until the end.
+    let (held, range) = begun.remove(0);
+    for round in 0..400 {
+        for (attempt, range) in std::mem::take(&mut begun) {
+            let part_left = PART - range.start() % PART;
+            if round % 2 == 0 && tail < part_left {
+                let tail = Piece { bytes: tail, crc: 1 };
+                let failure = Failure::Network;
+                play.tell(Event::AttemptFailed { attempt, failure, tail, retry_after: None });
+            } else {
+                play.store(attempt, range);
+            }
+            begun.extend(fetches(&play.actions()));
+        }
+        begun.extend(fetches(&play.wait(Duration::from_millis(100))));
+    }
+    play.store(held, range);
+    play.session.progress().bytes_received
+}
+
+#[test]
+fn a_crash_costs_four_commit_windows_and_a_part_an_attempt_at_most() {
+    for parallel in [2, 3, 8] {
+        for request_parts in [1, 3, 16] {
+            for tail in [1, PART / 2, PART - 1] {
+                let cost = without_syncs(parallel, request_parts, tail);
+                let bound = 8 * PART + u64::from(parallel) * PART;
+                assert!(cost <= bound, "{parallel} {request_parts} {tail}: {cost}, not {bound}");
+                assert!(cost >= 4 * PART, "{parallel} {request_parts} {tail}: only {cost}");
+            }
+        }
+    }
+}
