@@ -5,6 +5,7 @@
 
 use super::commit_window::CommitWindow;
 use super::{Action, Moment, SessionConfig, SlotWrite};
+use crate::PartIndex;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
@@ -23,6 +24,7 @@ pub(super) struct Commits {
     serial: u64,
     /// Bytes recorded by this run.
     recorded_bytes: u64,
+    voided: Vec<PartIndex>,
     pub(super) window: CommitWindow,
     health: Health,
 }
@@ -40,6 +42,8 @@ enum Health {
 #[derive(Debug, Default)]
 struct Batch {
     slots: Vec<SlotWrite>,
+    /// The parts whose slots become void.
+    voids: Vec<PartIndex>,
     bytes: u64,
 }
 
@@ -61,6 +65,9 @@ impl Commits {
     pub(super) fn queue(&mut self, now: Moment, slot: SlotWrite, bytes: u64) {
         if self.health == Health::Poisoned {
             return;
+        }
+        if let SlotWrite::Void { part } = slot {
+            self.queue.voids.push(part);
         }
         self.queue.slots.push(slot);
         self.queue.bytes = self.queue.bytes.saturating_add(bytes);
@@ -163,9 +170,20 @@ impl Commits {
     pub(super) fn recorded(&mut self, id: CommitId) -> bool {
         let ended =
             self.running.take_if(|running| running.id == id && running.step == Step::Recording);
-        let bytes = ended.as_ref().map_or(0, |running| running.batch.bytes);
-        self.recorded_bytes = self.recorded_bytes.saturating_add(bytes);
-        ended.is_some()
+        let Some(mut ended) = ended else { return false };
+        self.recorded_bytes = self.recorded_bytes.saturating_add(ended.batch.bytes);
+        self.voided.append(&mut ended.batch.voids);
+        true
+    }
+
+    /// Parts whose slots have become void.
+    pub(super) fn take_voided(&mut self) -> Vec<PartIndex> {
+        mem::take(&mut self.voided)
+    }
+
+    /// Whether slots wait to become void.
+    pub(super) fn has_voids(&self) -> bool {
+        !self.queue.voids.is_empty()
     }
 
     /// Storage failed: nothing is ever recorded again.

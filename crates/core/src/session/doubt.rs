@@ -10,7 +10,6 @@ use super::transfer::Transfer;
 use super::{Moment, Recording, ResumeVerify, SessionConfig, SlotWrite};
 use crate::{PartIndex, PartSet};
 use alloc::vec::Vec;
-use core::mem;
 
 /// CRCs are remembered for at most so many parts: 1 MiB. The automatic part size stays below it;
 /// beyond, a wrong whole is discarded.
@@ -27,8 +26,6 @@ pub(super) struct Doubt {
     /// Parts that have not been fetched again, once the whole was found wrong.
     untried: Option<PartSet>,
     batch: u32,
-    /// Parts to be fetched again as soon as their slots are void.
-    unvoided: Vec<PartIndex>,
 }
 
 impl Doubt {
@@ -41,7 +38,6 @@ impl Doubt {
             trusted,
             untried: None,
             batch: 0,
-            unvoided: Vec::new(),
         }
     }
 
@@ -95,28 +91,35 @@ impl Transfer {
         let batch = self.doubt.next_batch(config);
         for &part in &batch {
             self.take_out(part);
-            if config.recording == Recording::On {
-                self.commits.queue(now, SlotWrite::Void { part }, 0);
-            }
+            self.refetch(now, part, config);
         }
-        self.doubt.unvoided = batch;
-        !self.doubt.unvoided.is_empty()
+        !batch.is_empty()
     }
 
-    /// Whether slots must be void before anything else can be fetched again.
+    /// Has a part fetched again as soon as its slot is void, durably: until then the slot vouches
+    /// for the bytes that would be overwritten, and a crash would leave it lying.
+    pub(super) fn refetch(&mut self, now: Moment, part: PartIndex, config: &SessionConfig) {
+        match config.recording {
+            Recording::On => self.commits.queue(now, SlotWrite::Void { part }, 0),
+            Recording::Off => self.free(part),
+        }
+    }
+
+    /// Sets parts free to be fetched whose slots are void by now.
+    pub(super) fn free_voided(&mut self) {
+        for part in self.commits.take_voided() {
+            self.free(part);
+        }
+    }
+
+    /// Whether nothing can move before slots are void.
     pub(super) fn awaits_voids(&self) -> bool {
-        !self.doubt.unvoided.is_empty()
+        self.commits.has_voids() && self.todo.is_empty() && self.live.is_empty()
     }
 
-    /// Sets the doubted parts free to be fetched once their slots are void, durably: until then a
-    /// slot vouches for the bytes that would be overwritten.
-    pub(super) fn release_doubted(&mut self) {
-        if self.commits.is_settled() {
-            for part in mem::take(&mut self.doubt.unvoided) {
-                self.todo.insert(part.get());
-                self.cursor = 0;
-            }
-        }
+    fn free(&mut self, part: PartIndex) {
+        self.todo.insert(part.get());
+        self.cursor = self.cursor.min(part.get());
     }
 
     /// Makes a stored part missing again. Its length.

@@ -166,7 +166,7 @@ impl Session {
             }
             Event::Recorded { commit } => transfer.commits.recorded(commit),
             Event::Rehashed { part, recorded, found } => {
-                transfer.rehashed(now, part, (recorded, found))
+                transfer.rehashed(now, part, (recorded, found), &self.config)
             }
             _ => false,
         }

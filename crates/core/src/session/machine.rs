@@ -135,19 +135,22 @@ impl Session {
     }
 
     /// Nobody has called for long after the deadline: the machine slept, or the process was
-    /// stopped. In that time nothing could progress, so it does not count against the run.
+    /// stopped; or there was no deadline and only storage was waited for. In that time nothing
+    /// could progress, so it does not count against the run.
     fn excuse_absence(&mut self, now: Moment) {
-        let before = mem::replace(&mut self.last_called, now);
-        if now.since(before) < ABSENCE {
+        let absence = now.since(mem::replace(&mut self.last_called, now));
+        if absence < ABSENCE {
             return;
         }
-        let late = self.poll_deadline().map_or(Duration::ZERO, |deadline| now.since(deadline.at));
+        if self.poll_deadline().is_some_and(|deadline| now.since(deadline.at) < ABSENCE) {
+            return;
+        }
         match &mut self.state {
-            State::Transferring(transfer) if late >= ABSENCE => {
-                transfer.last_progress = transfer.last_progress.after(late);
+            State::Transferring(transfer) => {
+                transfer.last_progress = transfer.last_progress.after(absence);
             }
-            State::Probing(probing) if late >= ABSENCE => {
-                probing.since = probing.since.map(|since| since.after(late));
+            State::Probing(probing) => {
+                probing.since = probing.since.map(|since| since.after(absence));
             }
             _ => {}
         }
@@ -316,7 +319,7 @@ impl Session {
             self.actions.push_back(Action::Abort { attempt });
         }
         transfer.limit.advance(now, &self.config);
-        transfer.release_doubted();
+        transfer.free_voided();
         while let Some((attempt, range)) =
             transfer.next_attempt(now, &self.config, self.serial.saturating_add(1))
         {
@@ -327,7 +330,10 @@ impl Session {
             self.actions.push_back(action);
         }
         let complete = transfer.is_complete();
-        if complete || transfer.awaits_voids() || transfer.commits.due(&self.config).is_some_and(|due| due <= now) {
+        if complete
+            || transfer.awaits_voids()
+            || transfer.commits.due(&self.config).is_some_and(|due| due <= now)
+        {
             transfer.commits.begin(now, &self.config, &mut self.actions);
         }
         if complete && transfer.commits.is_settled() {

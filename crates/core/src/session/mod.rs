@@ -8,7 +8,8 @@
 //!
 //! 1. The same events in the same order give the same actions.
 //! 2. recorded ⊆ durable ⊆ stored: a slot is written only after a sync *begun after* its part was
-//!    stored has returned success.
+//!    stored has returned success, and a part with a slot is fetched again only after the slot is
+//!    void, durably.
 //! 3. At most `parallel` attempts are begun, and no byte belongs to two live attempts.
 //! 4. Publishing needs every part stored, every kept part checked and the combined CRC equal to
 //!    the server's, or the server's explicitly absent.

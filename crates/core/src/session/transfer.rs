@@ -207,6 +207,7 @@ impl Transfer {
         now: Moment,
         part: PartIndex,
         (recorded, found): (u64, Option<u64>),
+        config: &SessionConfig,
     ) -> bool {
         let Some(len) = self.target.plan.len_of(part) else { return false };
         if !self.rehash.reported(part, len) {
@@ -220,9 +221,7 @@ impl Transfer {
             self.bytes_done = self.bytes_done.saturating_add(len);
             self.bytes_kept = self.bytes_kept.saturating_add(len);
         } else {
-            self.todo.insert(part.get());
-            self.cursor = self.cursor.min(part.get());
-            self.commits.queue(now, SlotWrite::Void { part }, 0);
+            self.refetch(now, part, config);
         }
         true
     }

@@ -158,6 +158,7 @@ fn parts_kept_on_trust_are_read_back_before_anything_is_fetched_again() {
     play.tell(Event::Rehashed { part: PartIndex::new(0), recorded: 0, found: Some(0) });
     play.tell(Event::Rehashed { part: PartIndex::new(1), recorded: BAD, found: Some(1) });
     let actions = play.actions();
+    let actions = play.settle(actions);
     assert_eq!(parts_of(&actions), [1]);
     let actions = fetch_all(&mut play, actions, &[]);
     let actions = play.settle(actions);
