@@ -326,6 +326,21 @@ fn content_that_makes_no_sense_is_refused_although_its_tag_fits() {
 }
 
 #[test]
+fn a_bind_page_with_a_name_that_no_file_can_have_is_none() {
+    let session = SessionId::new([7; 16]);
+    let most =
+        Bind { session, inode: 1, birth: 2, size: 3, device: 4, partial_name: "n".repeat(255) };
+    let mut page = most.encode().unwrap();
+    assert_eq!(Bind::decode(&page), Ok(most));
+    // One byte more, and the tag that goes with it.
+    page[48..50].copy_from_slice(&256_u16.to_le_bytes());
+    page[50 + 255] = b'n';
+    let tag = siphash24(session.bytes(), &page[..HEADER_LEN - 8]);
+    page[HEADER_LEN - 8..].copy_from_slice(&tag.to_le_bytes());
+    assert_eq!(Bind::decode(&page), Err(CheckpointError::Inconsistent));
+}
+
+#[test]
 fn a_bind_page_belongs_to_one_session_and_one_partial_file() {
     let header = largest();
     let (session, partial_name) = (header.session, header.partial_name.clone());

@@ -66,14 +66,18 @@ impl Bind {
         if !tag_holds(session, page) {
             return Err(CheckpointError::Corrupt);
         }
-        Ok(Self {
+        let this = Self {
             session,
             inode: reader.u64()?,
             birth: i64::from_le_bytes(reader.array()?),
             size: reader.u64()?,
             device: reader.u64()?,
             partial_name: reader.string()?,
-        })
+        };
+        match this.partial_name.len() {
+            0..=PARTIAL_NAME_MAX => Ok(this),
+            _ => Err(CheckpointError::Inconsistent),
+        }
     }
 
     /// Whether this page belongs to `header`: same session, same partial file.
