@@ -80,6 +80,6 @@ pub(crate) fn suffix_in(recorded: &str) -> Option<&str> {
     stem.get(stem.len().checked_sub(SUFFIX_LEN)?..)
 }
 
-/// Slots read at once: 1 MiB.
-const LOAD_SLOTS: u32 = 65_536;
+/// Slots read at once: 64 KiB, little beside the bitmap of the most parts there can be.
+const LOAD_SLOTS: u32 = 4096;
 const SUFFIX_LEN: usize = 16;
