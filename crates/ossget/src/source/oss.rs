@@ -251,6 +251,17 @@ impl Source for OssSource {
 }
 
 impl Stamp {
+    /// What an answer must not repeat to anybody: the token, and what the request was signed with.
+    fn secrets(&self) -> Vec<&str> {
+        let [token, authorization] = [&self.token, &self.authorization]
+            .map(|value| value.as_ref().and_then(|value| value.to_str().ok()));
+        let signature = authorization.and_then(|text| {
+            text.rsplit_once("Signature=").or_else(|| text.rsplit_once(':')).map(|(_, it)| it)
+        });
+        // The longest first: it holds the other one.
+        [token, authorization, signature].into_iter().flatten().collect()
+    }
+
     fn is_of_the_same_credentials(&self, other: &Self) -> bool {
         self.access_key_id == other.access_key_id && self.token == other.token
     }

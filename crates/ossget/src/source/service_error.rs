@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
+use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -42,31 +43,28 @@ impl ServiceError {
     ///
     /// A document that is not well formed, has a DOCTYPE or is not an `Error` explains nothing;
     /// then the headers `x-oss-request-id` and `x-oss-ec` are left.
-    pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    ///
+    /// Every occurrence of one of `secrets`, which a server may have echoed, is blotted out, and
+    /// that before anything is cut: half a secret is one, too.
+    pub(crate) fn read(
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        secrets: &[&str],
+    ) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let in_header = || {
             let document = STANDARD.decode(text("x-oss-err")?.trim()).ok()?;
-            parse(&String::from_utf8_lossy(&document))
+            parse(&String::from_utf8_lossy(&document), secrets)
         };
-        let in_body = parse(&String::from_utf8_lossy(body));
+        let in_body = parse(&String::from_utf8_lossy(body), secrets);
         let mut fields = in_body.or_else(in_header).unwrap_or_default();
-        let kept = |name, limit| text(name).map(|text| printable(text, limit).into_owned());
+        let kept = |name, limit| {
+            text(name).map(|text| printable(redacted(text, secrets), limit).into_owned())
+        };
         fields.request_id = fields.request_id.or_else(|| kept("x-oss-request-id", MAX_NAME));
         fields.ec = fields.ec.or_else(|| kept("x-oss-ec", MAX_NAME));
         Self { status: status.as_u16(), fields }
-    }
-
-    /// Blots out every occurrence of `secret`, which a server may have echoed.
-    pub(crate) fn redact(&mut self, secret: &str) {
-        let fields = [
-            &mut self.fields.code,
-            &mut self.fields.message,
-            &mut self.fields.request_id,
-            &mut self.fields.ec,
-        ];
-        for text in fields.into_iter().flatten().filter(|text| text.contains(secret)) {
-            *text = text.replace(secret, "[redacted]");
-        }
     }
 
     pub(crate) const fn status(&self) -> u16 {
@@ -116,7 +114,7 @@ impl fmt::Display for ServiceError {
 }
 
 impl Fields {
-    fn set(&mut self, name: &str, text: &str) {
+    fn set(&mut self, name: &str, text: &str, secrets: &[&str]) {
         let (field, limit) = match name {
             "Code" => (&mut self.code, MAX_NAME),
             "Message" => (&mut self.message, MAX_TEXT),
@@ -128,13 +126,13 @@ impl Fields {
         };
         let text = text.trim();
         if !text.is_empty() {
-            *field = Some(printable(text, limit).into_owned());
+            *field = Some(printable(redacted(text, secrets), limit).into_owned());
         }
     }
 }
 
 /// Reads a document `Error` of one level. `None` if it is anything else or not well formed.
-fn parse(document: &str) -> Option<Fields> {
+fn parse(document: &str, secrets: &[&str]) -> Option<Fields> {
     let mut reader = Reader::from_str(document);
     let mut fields = Fields::default();
     let mut depth = 0_u32;
@@ -156,7 +154,7 @@ fn parse(document: &str) -> Option<Fields> {
             }
             Event::End(_) => {
                 if depth == 2 {
-                    fields.set(&name, &text);
+                    fields.set(&name, &text, secrets);
                 }
                 depth = depth.checked_sub(1)?;
                 if depth == 0 {
@@ -171,6 +169,16 @@ fn parse(document: &str) -> Option<Fields> {
             _ => {}
         }
     }
+}
+
+fn redacted<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
+    let mut text = Cow::Borrowed(text);
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        if text.contains(secret) {
+            text = text.replace(secret, "[redacted]").into();
+        }
+    }
+    text
 }
 
 /// Only what every XML document has without declaring it.

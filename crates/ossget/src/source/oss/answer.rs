@@ -29,16 +29,12 @@ impl Refusal {
         let Parts { status, headers, .. } = response.head;
         let body =
             if status.is_redirection() { Vec::new() } else { explanation(response.body).await };
-        let mut service = ServiceError::read(status, &headers, &body);
-        for secret in [&stamp.token, &stamp.authorization].into_iter().flatten() {
-            if let Ok(secret) = secret.to_str() {
-                service.redact(secret);
-            }
-        }
+        let secrets = stamp.secrets();
+        let service = ServiceError::read(status, &headers, &body, &secrets);
         let server_time = service.server_time().or_else(|| date(&headers));
         let error = match status {
             StatusCode::NOT_MODIFIED => unexpected(status),
-            _ if status.is_redirection() => redirected(&headers, service),
+            _ if status.is_redirection() => redirected(&headers, service, &secrets),
             _ => SourceError::of_service(service, wait(&headers)),
         };
         Self { error, server_time, stamp }
@@ -94,10 +90,11 @@ pub(super) fn unexpected(status: StatusCode) -> SourceError {
 }
 
 /// A redirect, of which only the host is told: the rest may hold a signature.
-fn redirected(headers: &HeaderMap, service: ServiceError) -> SourceError {
+fn redirected(headers: &HeaderMap, service: ServiceError, secrets: &[&str]) -> SourceError {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let uri = location.and_then(|location| location.parse::<Uri>().ok());
-    let message = match uri.as_ref().and_then(Uri::host) {
+    let host = uri.as_ref().and_then(Uri::host);
+    let message = match host.filter(|host| !secrets.iter().any(|secret| host.contains(secret))) {
         Some(host) => format!("the server redirects to {host}"),
         None => "the server redirects".to_owned(),
     };

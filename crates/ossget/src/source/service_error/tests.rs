@@ -3,7 +3,7 @@ use http::HeaderValue;
 use std::time::{Duration, UNIX_EPOCH};
 
 fn read(body: impl AsRef<[u8]>) -> ServiceError {
-    ServiceError::read(StatusCode::FORBIDDEN, &HeaderMap::new(), body.as_ref())
+    ServiceError::read(StatusCode::FORBIDDEN, &HeaderMap::new(), body.as_ref(), &[])
 }
 
 const SKEWED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n  \
@@ -42,7 +42,7 @@ fn a_namespace_cdata_and_entities_are_understood() {
 fn the_header_explains_where_there_is_no_body() {
     let mut headers = HeaderMap::new();
     headers.insert("x-oss-err", STANDARD.encode(SKEWED).parse().unwrap());
-    let error = ServiceError::read(StatusCode::FORBIDDEN, &headers, b"");
+    let error = ServiceError::read(StatusCode::FORBIDDEN, &headers, b"", &[]);
     assert_eq!(error.code(), Some("RequestTimeTooSkewed"));
     assert!(error.server_time().is_some());
 }
@@ -52,11 +52,11 @@ fn headers_fill_in_what_the_document_lacks_and_never_override_it() {
     let mut headers = HeaderMap::new();
     headers.insert("x-oss-request-id", HeaderValue::from_static("from-header"));
     headers.insert("x-oss-ec", HeaderValue::from_static("0001-1"));
-    let bare = ServiceError::read(StatusCode::BAD_GATEWAY, &headers, b"<html>");
+    let bare = ServiceError::read(StatusCode::BAD_GATEWAY, &headers, b"<html>", &[]);
     assert_eq!((bare.code(), bare.message()), (None, None));
     assert_eq!((bare.request_id(), bare.ec()), (Some("from-header"), Some("0001-1")));
     assert_eq!(bare.to_string(), "the service answered 502");
-    let full = ServiceError::read(StatusCode::FORBIDDEN, &headers, SKEWED.as_bytes());
+    let full = ServiceError::read(StatusCode::FORBIDDEN, &headers, SKEWED.as_bytes(), &[]);
     assert_eq!(full.request_id(), Some("5C3D9175B6FC201293AD****"));
 }
 
@@ -130,10 +130,30 @@ fn the_endpoint_to_use_is_told_only_if_it_is_one() {
     assert_eq!(hint("a b"), None);
 }
 
+/// Faults: 135.
 #[test]
-fn an_echoed_secret_is_blotted_out() {
-    let mut error = read("<Error><Code>canary</Code><Message>token canary bad</Message></Error>");
-    error.redact("canary");
+fn an_echoed_secret_is_blotted_out_wherever_it_stands() {
+    let body = "<Error><Code>canary</Code><Message>token canary bad</Message>\
+        <RequestId>canary</RequestId><EC>canary</EC><Endpoint>canary.example.com</Endpoint>\
+        <ServerTime>canary</ServerTime></Error>";
+    let error =
+        ServiceError::read(StatusCode::FORBIDDEN, &HeaderMap::new(), body.as_bytes(), &["canary"]);
     assert_eq!(error.to_string(), "the service answered 403 [redacted]: token [redacted] bad");
+    assert_eq!(error.hint(), None);
     assert!(!format!("{error:?}").contains("canary"));
+    let mut headers = HeaderMap::new();
+    headers.insert("x-oss-request-id", HeaderValue::from_static("the canary"));
+    let error = ServiceError::read(StatusCode::FORBIDDEN, &headers, b"", &["", "canary"]);
+    assert_eq!(error.request_id(), Some("the [redacted]"));
+}
+
+/// Faults: 135.
+#[test]
+fn of_a_secret_that_is_cut_off_nothing_is_left() {
+    let secret = "canary".repeat(10);
+    let text = "x".repeat(MAX_TEXT - 20);
+    let body = format!("<Error><Message>{text}{secret}</Message></Error>");
+    let error =
+        ServiceError::read(StatusCode::FORBIDDEN, &HeaderMap::new(), body.as_bytes(), &[&secret]);
+    assert_eq!(error.message(), Some(&*format!("{text}[redacted]")));
 }
