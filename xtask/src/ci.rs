@@ -3,6 +3,7 @@
 //! Installs what is missing through the ordinary clients, and where that is not
 //! possible says so instead of passing quietly.
 
+use crate::fuzz;
 use crate::process::{Context, Failure, Outcome, cargo, program, run as run_command, succeeds};
 use crate::steps::{Machine, Steps};
 
@@ -25,6 +26,10 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
             run_command(suite.env("OSSGET_NO_SKIP", "1"))
         })?,
         Err(why) => steps.skip("system calls", &why, machine)?,
+    }
+    match fuzz::ready() {
+        Ok(()) => steps.run("fuzz", || fuzz::briefly(FUZZ_SECONDS))?,
+        Err(why) => steps.skip("fuzz", &why, machine)?,
     }
     match python_venv() {
         Ok(()) => steps.run("python SDKs", || {
@@ -99,4 +104,6 @@ fn apt_get() -> std::process::Command {
     command
 }
 
+/// For each target; the tests drive them, too.
+const FUZZ_SECONDS: u64 = 10;
 const CARGO_DENY: &str = "cargo-deny@0.20.2";

@@ -102,7 +102,7 @@ fn copy_lines(mut from: impl BufRead, log: &mut impl Write, here: &str) -> std::
     }
 }
 
-fn heading(line: &str) -> Outcome<String> {
+pub(crate) fn heading(line: &str) -> Outcome<String> {
     let date = output(program("date").args(["-u", "+%Y-%m-%d %H:%M:%S UTC"]))?;
     let commit = output(program("git").args(["rev-parse", "HEAD"]))?;
     // Not the evidence itself: it changes nothing that is run.

@@ -9,6 +9,7 @@ mod check;
 mod ci;
 mod demo;
 mod faults;
+mod fuzz;
 mod layers;
 mod long;
 mod process;
@@ -40,6 +41,7 @@ fn run(words: &[&str]) -> Outcome {
         ["layers"] => layers::run(),
         ["sizes"] => sizes::run(),
         ["faults", rest @ ..] => faults::run(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["demo"] => demo::run(),
         ["long", rest @ ..] => long::run(rest),
         [] | ["help" | "--help" | "-h"] => {
@@ -63,6 +65,7 @@ cargo xtask COMMAND
   faults                run the tests that name a fault of docs/faults.md, write docs/fault-matrix.md
   faults --names        write the matrix without running anything; keeps the results that still hold
   faults --check [--strict]  whether the markers lead to tests and faults; strictly: matrix current, no row NONE
+  fuzz [--seconds N] [TARGET...]  drive the fuzz targets with libFuzzer; the summary goes to docs/evidence/
   demo                  kill a 1 GiB download half-way, resume it, show what was kept
   long sim [--seeds N]  many simulated downloads; the log goes to docs/evidence/
   long kills [--count N]  many killed and resumed downloads; the log goes to docs/evidence/

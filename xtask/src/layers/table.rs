@@ -133,6 +133,17 @@ pub(crate) const LAYERS: &[Layer] = &[
         no_std: false,
     },
     Layer {
+        package: "ossget-fuzz",
+        folder: "fuzz",
+        // What strangers hand to each layer, straight to that layer.
+        edges: FUZZED,
+        test_edges: &[],
+        external: External::Any,
+        // The allocator that counts, of these binaries only.
+        unsafe_code: UnsafeCode::OneModule,
+        no_std: false,
+    },
+    Layer {
         package: "ossget-tests",
         folder: "tests",
         // The simulator that the binaries are run against, and the published checkpoint format, to
@@ -156,6 +167,14 @@ pub(crate) const LAYERS: &[Layer] = &[
 ];
 
 const LEAVES: &[Allowed] = &[
+    always("ossget-core"),
+    always("ossget-sign"),
+    always("ossget-transport"),
+    always("ossget-fs"),
+];
+
+const FUZZED: &[Allowed] = &[
+    always("ossget"),
     always("ossget-core"),
     always("ossget-sign"),
     always("ossget-transport"),

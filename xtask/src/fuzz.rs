@@ -1,0 +1,271 @@
+//! `cargo xtask fuzz`: builds the fuzz targets once and drives each for some seconds.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+
+use crate::long::heading;
+use crate::process::{
+    Context, Failure, Outcome, cargo, line_of, output, program, root, run as run_command, succeeds,
+};
+
+pub(crate) fn run(words: &[&str]) -> Outcome {
+    let request = Request::parse(words)?;
+    ready()?;
+    let fuzzed = drive(&request)?;
+    let mut text = heading(&request.line())?;
+    text.push_str(&table(&fuzzed));
+    fs::write(root().join(EVIDENCE), text).context(EVIDENCE)?;
+    println!("written to {EVIDENCE}");
+    outcome(&fuzzed)
+}
+
+/// Drives every target for a short time and keeps no evidence.
+pub(crate) fn briefly(seconds: u64) -> Outcome {
+    outcome(&drive(&Request { seconds, targets: Vec::new() })?)
+}
+
+/// Makes sure that there are cargo-fuzz and a nightly compiler; only rustup can get the latter.
+pub(crate) fn ready() -> Outcome {
+    if !succeeds(program("rustup").arg("--version")) {
+        return Err(Failure::new("fuzzing needs a nightly compiler, and there is no rustup"));
+    }
+    if !succeeds(nightly().args(["rustc", "--version"])) {
+        let mut install = program("rustup");
+        install.args(["toolchain", "install", NIGHTLY, "--profile", "minimal"]);
+        run_command(&mut install).context("nightly is missing and could not be installed")?;
+    }
+    if !succeeds(&mut cargo(["fuzz", "--version"])) {
+        run_command(&mut cargo(["install", "--locked", CARGO_FUZZ]))
+            .context("cargo-fuzz is missing and could not be installed")?;
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Request {
+    seconds: u64,
+    /// All of them, if it is empty.
+    targets: Vec<String>,
+}
+
+impl Request {
+    fn parse(words: &[&str]) -> Outcome<Self> {
+        let usage = || Failure::new("usage: cargo xtask fuzz [--seconds N] [TARGET...]");
+        let (seconds, targets) = match words {
+            ["--seconds", seconds, rest @ ..] => (seconds.parse().map_err(|_| usage())?, rest),
+            rest => (SECONDS, rest),
+        };
+        let known = targets_in_tree()?;
+        for target in targets {
+            if !known.iter().any(|known| known == target) {
+                let known = known.join(" ");
+                return Err(Failure::new(format!("no target `{target}`; there are {known}")));
+            }
+        }
+        Ok(Self { seconds, targets: targets.iter().map(|&target| target.to_owned()).collect() })
+    }
+
+    fn line(&self) -> String {
+        let mut line = format!("cargo xtask fuzz --seconds {}", self.seconds);
+        for target in &self.targets {
+            line.push(' ');
+            line.push_str(target);
+        }
+        line
+    }
+}
+
+/// How it went with one target.
+#[derive(Debug, PartialEq, Eq)]
+struct Fuzzed {
+    target: String,
+    runs: u64,
+    per_second: u64,
+    peak_mb: u64,
+    coverage: u64,
+    failed: Option<String>,
+}
+
+fn drive(request: &Request) -> Outcome<Vec<Fuzzed>> {
+    let targets = match &request.targets[..] {
+        [] => targets_in_tree()?,
+        named => named.to_vec(),
+    };
+    build()?;
+    // Targets end without running destructors: what they leave goes with this folder.
+    let scratch = root().join(TARGET_DIR).join("tmp");
+    let mut all = Vec::new();
+    for target in targets {
+        drop(fs::remove_dir_all(&scratch));
+        fs::create_dir_all(&scratch).context(scratch.display())?;
+        let mut command = command(&target, request.seconds)?;
+        println!("$ {}", line_of(&command));
+        let ended = command.env("TMPDIR", &scratch).stdin(Stdio::null()).output();
+        let ended = ended.context(line_of(&command))?;
+        let text = String::from_utf8_lossy(&ended.stderr);
+        let fuzzed = read(target, &text, ended.status);
+        if fuzzed.failed.is_some() {
+            print!("{}{text}", String::from_utf8_lossy(&ended.stdout));
+        }
+        println!("{}", row(&fuzzed));
+        all.push(fuzzed);
+    }
+    drop(fs::remove_dir_all(&scratch));
+    Ok(all)
+}
+
+/// Without a sanitizer: of our crates only one module of ossget-fs may hold unsafe code, and what
+/// sanitizers cost is better spent on more runs.
+fn build() -> Outcome {
+    let mut command = nightly();
+    command.args(["cargo", "fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none"]);
+    command.args(["--features", "libfuzzer", "--target-dir", TARGET_DIR]);
+    // What the release profile does for users costs minutes here.
+    command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+    run_command(&mut command)
+}
+
+fn command(target: &str, seconds: u64) -> Outcome<Command> {
+    let folder = |kind: &str| root().join("fuzz").join(kind).join(target);
+    let (corpus, artifacts) = (folder("corpus"), folder("artifacts"));
+    for folder in [&corpus, &artifacts] {
+        fs::create_dir_all(folder).context(folder.display())?;
+    }
+    let version = output(nightly().args(["rustc", "-vV"]))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.ok_or_else(|| Failure::new("rustc does not tell its host"))?;
+    let binary = root().join(TARGET_DIR).join(host).join("release").join(target);
+    let mut command = program(binary);
+    command.arg(format!("-max_total_time={seconds}"));
+    command.args(["-timeout=1", "-rss_limit_mb=256", "-print_final_stats=1"]);
+    command.arg(format!("-artifact_prefix={}/", artifacts.display()));
+    // The first folder also receives what is found.
+    command.arg(corpus).arg(folder("seeds"));
+    Ok(command)
+}
+
+/// Reads what libFuzzer printed.
+fn read(target: String, text: &str, status: ExitStatus) -> Fuzzed {
+    let stat = |name: &str| {
+        let line = text.lines().rev().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+    };
+    let coverage = text.lines().rev().find_map(|line| {
+        let (_, after) = line.split_once(" cov: ")?;
+        after.split(' ').next()?.parse().ok()
+    });
+    let why = || {
+        let line = text.lines().find(|line| line.contains("panicked at") || line.contains("ERROR"));
+        line.unwrap_or("it failed").trim().to_owned()
+    };
+    Fuzzed {
+        target,
+        runs: stat("stat::number_of_executed_units:"),
+        per_second: stat("stat::average_exec_per_sec:"),
+        peak_mb: stat("stat::peak_rss_mb:"),
+        coverage: coverage.unwrap_or(0),
+        failed: (!status.success()).then(why),
+    }
+}
+
+fn table(all: &[Fuzzed]) -> String {
+    let mut text = format!(
+        "{:<18} {:>12} {:>9} {:>9} {:>7}  result\n",
+        "target", "runs", "per s", "coverage", "MB"
+    );
+    for fuzzed in all {
+        text.push_str(&row(fuzzed));
+        text.push('\n');
+    }
+    let runs: u64 = all.iter().map(|fuzzed| fuzzed.runs).sum();
+    let failed = all.iter().filter(|fuzzed| fuzzed.failed.is_some()).count();
+    writeln!(text, "\n{} targets, {runs} runs, {failed} failed", all.len())
+        .expect("writing to a string cannot fail");
+    text
+}
+
+fn row(fuzzed: &Fuzzed) -> String {
+    let Fuzzed { target, runs, per_second, peak_mb, coverage, failed } = fuzzed;
+    let result = failed.as_deref().unwrap_or("ok");
+    format!("{target:<18} {runs:>12} {per_second:>9} {coverage:>9} {peak_mb:>7}  {result}")
+}
+
+fn outcome(all: &[Fuzzed]) -> Outcome {
+    let failed: Vec<&str> =
+        all.iter().filter(|it| it.failed.is_some()).map(|it| it.target.as_str()).collect();
+    match &failed[..] {
+        [] => Ok(()),
+        failed => Err(Failure::new(format!(
+            "fuzz: {}; the inputs are in fuzz/artifacts",
+            failed.join(", ")
+        ))),
+    }
+}
+
+fn targets_in_tree() -> Outcome<Vec<String>> {
+    let folder = root().join("fuzz/fuzz_targets");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).context(folder.display())? {
+        let path: PathBuf = entry.context(folder.display())?.path();
+        names.extend(path.file_stem().and_then(|name| name.to_str()).map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A program of the nightly toolchain.
+fn nightly() -> Command {
+    let mut command = program("rustup");
+    command.args(["run", NIGHTLY]);
+    command
+}
+
+const NIGHTLY: &str = "nightly";
+const CARGO_FUZZ: &str = "cargo-fuzz@0.13.2";
+const EVIDENCE: &str = "docs/evidence/fuzz.txt";
+const TARGET_DIR: &str = "target/fuzz";
+/// For each target.
+const SECONDS: u64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(code: i32) -> ExitStatus {
+        let script = format!("exit {code}");
+        program("sh").args(["-c", &script]).status().unwrap()
+    }
+
+    #[test]
+    fn what_libfuzzer_prints_is_read() {
+        let text = "#2\tINITED cov: 10 ft: 11 corp: 1/1b exec/s: 0 rss: 40Mb\n\
+                    #9\tNEW    cov: 128 ft: 200 corp: 2/3b lim: 4 exec/s: 0 rss: 41Mb L: 2/2 MS: 1\n\
+                    stat::number_of_executed_units: 1234\n\
+                    stat::average_exec_per_sec:     56\nstat::peak_rss_mb:              78\n";
+        let fuzzed = read("a".to_owned(), text, ended(0));
+        assert_eq!(
+            (fuzzed.runs, fuzzed.per_second, fuzzed.peak_mb, fuzzed.coverage),
+            (1234, 56, 78, 128)
+        );
+        assert_eq!(fuzzed.failed, None);
+        assert!(outcome(&[fuzzed]).is_ok());
+        let broken = "thread 'x' panicked at fuzz/src/a.rs:1:2:\nleft\n==1== ERROR: libFuzzer\n";
+        let fuzzed = read("b".to_owned(), broken, ended(77));
+        assert_eq!(fuzzed.failed.as_deref(), Some("thread 'x' panicked at fuzz/src/a.rs:1:2:"));
+        assert!(table(std::slice::from_ref(&fuzzed)).contains("1 targets, 0 runs, 1 failed"));
+        assert!(outcome(&[fuzzed]).unwrap_err().to_string().contains("fuzz: b;"));
+    }
+
+    #[test]
+    fn only_targets_that_there_are_can_be_asked_for() {
+        let request = Request::parse(&["--seconds", "7", "wire"]).unwrap();
+        assert_eq!((request.seconds, request.targets.len()), (7, 1));
+        assert_eq!(request.line(), "cargo xtask fuzz --seconds 7 wire");
+        assert_eq!(Request::parse(&[]).unwrap().seconds, SECONDS);
+        for words in [&["nothing"][..], &["--seconds"], &["--seconds", "x"]] {
+            assert!(Request::parse(words).is_err(), "{words:?}");
+        }
+    }
+}
