@@ -13,7 +13,8 @@ use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 
 pub(crate) use platform::{advise_sequential, drop_cache, start_writeback, umask};
 
@@ -142,11 +143,9 @@ pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while done < buf.len() {
-        match file.read_at(&mut buf[done..], offset + done as u64) {
-            Ok(0) => break,
-            Ok(read) => done += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        match patiently(|| file.read_at(&mut buf[done..], offset + done as u64))? {
+            0 => break,
+            read => done += read,
         }
     }
     Ok(done)
@@ -154,12 +153,38 @@ pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<us
 
 /// Fills `buf` from `offset`.
 pub(crate) fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
-    file.read_exact_at(buf, offset)
+    match read_at(file, buf, offset)? {
+        read if read == buf.len() => Ok(()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }
 
 /// Writes all of `buf` at `offset`; loops over short writes and interruptions.
 pub(crate) fn write_all_at(file: &File, buf: &[u8], offset: u64) -> io::Result<()> {
-    file.write_all_at(buf, offset)
+    let mut done = 0;
+    while done < buf.len() {
+        match patiently(|| file.write_at(&buf[done..], offset + done as u64))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => done += written,
+        }
+    }
+    Ok(())
+}
+
+/// Makes a call again that was interrupted, and for a while one that would have to wait: files
+/// are opened so that no FIFO stops us, and some file systems then decline instead of waiting.
+fn patiently(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    let mut pauses = 0;
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && pauses < PAUSES => {
+                pauses += 1;
+                thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
 }
 
 pub(super) fn from_metadata(metadata: &Metadata) -> Stat {
@@ -231,6 +256,9 @@ fn component(name: &OsStr) -> io::Result<&OsStr> {
 }
 
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// Together a quarter of a second: longer than any file system is busy that means to go on.
+const PAUSES: u32 = 250;
+const PAUSE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
@@ -278,6 +306,20 @@ mod tests {
         assert_eq!(unknown, DirSync::Unsupported);
         assert_eq!(dir_synced(Ok(())).expect("done"), DirSync::Done);
         dir_synced(Err(Errno::IO.into())).expect_err("a real failure is one");
+    }
+
+    #[test]
+    fn a_call_is_made_again_for_a_while_and_not_for_ever() {
+        let mut kinds = vec![io::ErrorKind::Interrupted, io::ErrorKind::WouldBlock];
+        let done = patiently(|| kinds.pop().map_or(Ok(7), |kind| Err(kind.into())));
+        assert_eq!(done.expect("in the end"), 7);
+        let mut calls = 0;
+        let never = patiently(|| {
+            calls += 1;
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        assert_eq!(never.expect_err("never").kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(calls, PAUSES + 1);
     }
 
     #[test]
