@@ -4,7 +4,7 @@ use crate::binary;
 use ossget_testkit::{Content, Simulator};
 use serde_json::Value;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -20,7 +20,8 @@ pub struct Rig {
     pub sim: Simulator,
     /// The object's content.
     pub content: Content,
-    dir: TempDir,
+    dir: PathBuf,
+    _temporary: TempDir,
 }
 
 /// A run of the binary that has ended.
@@ -49,7 +50,13 @@ impl Rig {
             .expect("loopback addresses can be bound");
         let content = Content::generated(seed, size);
         sim.put_object(KEY, content.clone());
-        Self { sim, content, dir: tempfile::tempdir().expect("a temporary folder") }
+        let temporary = tempfile::tempdir().expect("a temporary folder");
+        Self { sim, content, dir: temporary.path().to_owned(), _temporary: temporary }
+    }
+
+    /// Downloads into another folder from now on.
+    pub fn move_to(&mut self, dir: impl Into<PathBuf>) {
+        self.dir = dir.into();
     }
 
     /// Puts another object in place of the present one.
@@ -61,7 +68,7 @@ impl Rig {
     /// The folder.
     #[must_use]
     pub fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     /// Where the object goes.
@@ -77,12 +84,7 @@ impl Rig {
     /// When the folder cannot be read.
     #[must_use]
     pub fn files(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.dir()).expect("a readable folder");
-        let names = entries.map(|entry| entry.expect("a readable folder").file_name());
-        let mut names: Vec<_> =
-            names.map(|name| name.into_string().expect("names are text")).collect();
-        names.sort();
-        names
+        names_in(&self.dir)
     }
 
     /// The command that downloads the object, with more arguments.
@@ -133,7 +135,8 @@ impl Rig {
     ///
     /// When it does not.
     pub fn assert_downloaded(&self) {
-        assert_holds(&self.destination(), &self.content);
+        let wrong = difference(&self.destination(), &self.content);
+        assert!(wrong.is_none(), "{wrong:?}");
         assert_eq!(self.files(), ["object.bin"]);
     }
 
@@ -183,19 +186,58 @@ fn parse_range(header: &str) -> Range<u64> {
     first.parse().expect("a number")..last.parse::<u64>().expect("a number") + 1
 }
 
-fn assert_holds(path: &Path, content: &Content) {
-    let mut file = File::open(path).expect("the destination is there");
-    let len = file.metadata().expect("a file").len();
-    assert_eq!(len, content.size(), "the destination has the wrong length");
-    let mut found = vec![0; 1 << 20];
-    let mut at = 0;
-    while at < len {
-        let many = usize::try_from(len - at).unwrap_or(usize::MAX).min(found.len());
-        file.read_exact(&mut found[..many]).expect("the destination is readable");
-        let wanted = content.window(at..at + many as u64);
-        assert!(found[..many] == wanted[..], "wrong bytes between {at} and {}", at + many as u64);
-        at += many as u64;
+/// The names of all files in a folder, in order.
+///
+/// # Panics
+///
+/// When it cannot be read.
+#[must_use]
+pub fn names_in(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).expect("a readable folder");
+    let names = entries.map(|entry| entry.expect("a readable folder").file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().expect("names are text")).collect();
+    names.sort();
+    names
+}
+
+/// What tells a file from the content that it should have, if anything does.
+#[must_use]
+pub fn difference(path: &Path, content: &Content) -> Option<String> {
+    let len = match std::fs::metadata(path) {
+        Ok(found) => found.len(),
+        Err(error) => return Some(format!("{}: {error}", path.display())),
+    };
+    if len != content.size() {
+        return Some(format!("{} bytes long instead of {}", len, content.size()));
     }
+    difference_in(path, content, 0..len)
+}
+
+/// What tells a stretch of a file from that of the content, if anything does.
+#[must_use]
+pub fn difference_in(path: &Path, content: &Content, range: Range<u64>) -> Option<String> {
+    let opened = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(range.start))?;
+        Ok(file)
+    });
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) => return Some(format!("{}: {error}", path.display())),
+    };
+    let mut found = vec![0; 1 << 20];
+    let mut at = range.start;
+    while at < range.end {
+        let many = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(found.len());
+        if let Err(error) = file.read_exact(&mut found[..many]) {
+            return Some(format!("{} at {at}: {error}", path.display()));
+        }
+        let end = at + many as u64;
+        if found[..many] != content.window(at..end)[..] {
+            return Some(format!("wrong bytes between {at} and {end}"));
+        }
+        at = end;
+    }
+    None
 }
 
 /// The union of ranges, in order.

@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "the numbers are a result")]
 
-use ossget_tests::{Rig, covered, remains, total_len};
+use ossget_tests::{Rig, Rng, covered, remains, total_len};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 use std::{env, thread};
@@ -19,17 +19,6 @@ const COMMIT_WINDOW: u64 = RATE;
 /// already counted as sent: half a second of data.
 const DURING_SYNC: u64 = RATE / 2;
 
-/// A small generator, so that a seed tells the same story again.
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 /// Faults: 105.
 #[test]
 fn whatever_the_moment_of_the_kill_nothing_recorded_is_fetched_again() {
@@ -37,7 +26,7 @@ fn whatever_the_moment_of_the_kill_nothing_recorded_is_fetched_again() {
     let kills: u64 = number("OSSGET_KILLS").unwrap_or(50);
     let seed = number("OSSGET_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("OSSGET_SEED={seed}");
-    let mut rng = Rng(seed);
+    let mut rng = Rng::new(seed);
     let mut done = 0;
     let mut worst = [0; 3];
     let mut downloads = 0;

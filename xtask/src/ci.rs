@@ -31,6 +31,13 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
         Ok(()) => steps.run("fuzz", || fuzz::briefly(FUZZ_SECONDS))?,
         Err(why) => steps.skip("fuzz", &why, machine)?,
     }
+    match tracing() {
+        Ok(()) => steps.run("a fault at every call", || {
+            let mut suite = cargo(["test", "-p", "ossget-tests", "--test", "inject"]);
+            run_command(suite.env("OSSGET_NO_SKIP", "1").env("OSSGET_INJECT", "all"))
+        })?,
+        Err(why) => steps.skip("a fault at every call", &why, machine)?,
+    }
     match python_venv() {
         Ok(()) => steps.run("python SDKs", || {
             run_command(&mut cargo([
@@ -64,6 +71,14 @@ fn strace() -> Outcome {
     }
     let has_strace = || succeeds(program("strace").arg("-V"));
     if has_strace() { Ok(()) } else { install("strace", has_strace) }
+}
+
+/// The suite traces processes with means of its own, and cuts the power of mounted images.
+fn tracing() -> Outcome {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Err(Failure::new("it traces processes on x86-64 Linux only"));
+    }
+    if is_root() { Ok(()) } else { Err(Failure::new("it mounts images, which only root may do")) }
 }
 
 /// Makes sure that Python can make virtual environments; the suite makes its own.

@@ -134,6 +134,13 @@ const RUNS: &[LongRun] = &[
         count: 1_000,
         arguments: &["-p", "ossget-tests", "--test", "sigkill"],
     },
+    LongRun {
+        name: "power-cuts",
+        flag: "--count",
+        variable: "OSSGET_POWER_CUTS",
+        count: 2_000,
+        arguments: &["-p", "ossget-tests", "--test", "power_cut"],
+    },
 ];
 
 #[cfg(test)]

@@ -69,5 +69,6 @@ cargo xtask COMMAND
   demo                  kill a 1 GiB download half-way, resume it, show what was kept
   long sim [--seeds N]  many simulated downloads; the log goes to docs/evidence/
   long kills [--count N]  many killed and resumed downloads; the log goes to docs/evidence/
+  long power-cuts [--count N]  many power cuts of a real file system; the log goes to docs/evidence/
   help                  this text
 ";
