@@ -115,8 +115,8 @@ pub enum Rejection {
         /// The range that the server sent.
         got: ByteRange,
     },
-    /// 206 out of another total length than the object's, or out of an unknown one.
-    TotalMismatch,
+    /// 206 out of an unknown total length.
+    TotalUnknown,
     /// The response is of another object than the one probed.
     Changed(IdentityField),
     /// The body is encoded, so its bytes are not the object's.
@@ -153,7 +153,7 @@ impl fmt::Display for Rejection {
             Self::ContentRangeMissing => f.write_str("partial response without Content-Range"),
             Self::ContentRangeInvalid(error) => error.fmt(f),
             Self::RangeMismatch { got } => write!(f, "the server sent range {got} instead"),
-            Self::TotalMismatch => f.write_str("Content-Range of an object of another length"),
+            Self::TotalUnknown => f.write_str("Content-Range of an object of unknown length"),
             Self::Changed(field) => write!(f, "the object changed: its {field} differs"),
             Self::Encoded => f.write_str("the body has a Content-Encoding"),
             Self::Multipart => f.write_str("the body is multipart/byteranges"),
@@ -173,8 +173,8 @@ impl core::error::Error for Rejection {}
 /// - 200 is the whole object, so it is accepted only if that was asked for and `Content-Length`
 ///   says that it is all there.
 /// - Either way `Content-Length`, where present, must agree with the range, the body must be
-///   neither encoded nor multipart, and ETag and CRC-64 must be those of the probed object where
-///   both are known. A CRC-64 that is no number is ignored.
+///   neither encoded nor multipart, and ETag, total length and CRC-64 must be those of the probed
+///   object where both are known. A CRC-64 that is no number is ignored.
 #[must_use]
 pub fn judge(head: &ResponseHead<'_>, asked: &Expectation<'_>) -> Verdict {
     let granted = match head.status {
@@ -203,8 +203,11 @@ fn partial(head: &ResponseHead<'_>, asked: &Expectation<'_>) -> Result<ByteRange
     check_identity(head, asked.identity)?;
     let value = head.content_range.ok_or(Rejection::ContentRangeMissing)?;
     let value = ContentRange::parse(value).map_err(Rejection::ContentRangeInvalid)?;
-    if value.total() != Some(asked.identity.size) {
-        return Err(Rejection::TotalMismatch);
+    match value.total() {
+        Some(total) if total == asked.identity.size => {}
+        // The length identifies as much as the ETag does, and more where there is none.
+        Some(_) => return Err(Rejection::Changed(IdentityField::Size)),
+        None => return Err(Rejection::TotalUnknown),
     }
     let got = value.range();
     if got.start() != asked.range.start() || got.end() > asked.range.end() {
@@ -338,11 +341,13 @@ mod tests {
     }
 
     #[test]
-    fn another_or_unknown_total_is_rejected() {
-        for text in [&b"bytes 100-199/1001"[..], b"bytes 100-199/999", b"bytes 100-199/*"] {
-            let head = good().content_range(text);
-            assert_eq!(verdict(&head), Verdict::Reject(Rejection::TotalMismatch));
+    fn another_total_is_a_changed_object_and_an_unknown_one_is_rejected() {
+        let reject = |text: &'static [u8]| verdict(&good().content_range(text));
+        let changed = Verdict::Reject(Rejection::Changed(IdentityField::Size));
+        for text in [&b"bytes 100-199/1001"[..], b"bytes 100-199/999"] {
+            assert_eq!(reject(text), changed);
         }
+        assert_eq!(reject(b"bytes 100-199/*"), Verdict::Reject(Rejection::TotalUnknown));
     }
 
     #[test]

@@ -49,7 +49,6 @@ async fn an_answer_that_is_not_the_range_is_a_protocol_violation() {
     for reply in [
         partial().without("content-range"),
         partial().instead("content-range", "bytes 101-200/1000"),
-        partial().instead("content-range", "bytes 100-199/1001"),
         partial().instead("content-range", "bytes 100-199/*"),
         partial().instead("content-length", "99"),
         partial().instead("content-length", "x"),
@@ -67,10 +66,12 @@ async fn an_answer_that_is_not_the_range_is_a_protocol_violation() {
 }
 
 #[tokio::test]
-async fn another_etag_or_crc_means_that_the_object_changed() {
-    for reply in
-        [partial().instead("etag", "\"other\""), partial().instead("x-oss-hash-crc64ecma", "43")]
-    {
+async fn another_etag_length_or_crc_means_that_the_object_changed() {
+    for reply in [
+        partial().instead("etag", "\"other\""),
+        partial().instead("content-range", "bytes 100-199/1001"),
+        partial().instead("x-oss-hash-crc64ecma", "43"),
+    ] {
         assert_eq!(verdict(reply).await, Err((Failure::Changed, ErrorKind::Changed)));
     }
     let no_number = partial().instead("x-oss-hash-crc64ecma", "x");
