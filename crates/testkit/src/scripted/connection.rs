@@ -38,7 +38,14 @@ pub struct Exchange {
 #[derive(Debug)]
 pub(super) struct Log {
     started: Instant,
-    exchanges: Mutex<Vec<Exchange>>,
+    exchanges: Mutex<Exchanges>,
+}
+
+#[derive(Debug, Default)]
+struct Exchanges {
+    /// How many have been forgotten.
+    forgotten: usize,
+    kept: Vec<Exchange>,
 }
 
 impl Log {
@@ -47,27 +54,31 @@ impl Log {
     }
 
     pub(super) fn exchanges(&self) -> Vec<Exchange> {
-        self.lock().clone()
+        self.lock().kept.clone()
     }
 
     pub(super) fn clear(&self) {
-        self.lock().clear();
+        let mut all = self.lock();
+        all.forgotten += all.kept.len();
+        all.kept.clear();
     }
 
     fn begin(&self, exchange: Exchange) -> usize {
         let mut all = self.lock();
-        all.push(Exchange { at: self.started.elapsed(), ..exchange });
-        all.len() - 1
+        all.kept.push(Exchange { at: self.started.elapsed(), ..exchange });
+        all.forgotten + all.kept.len() - 1
     }
 
     /// A log that was cleared meanwhile has lost the exchange.
     fn change(&self, index: usize, change: impl FnOnce(&mut Exchange)) {
-        if let Some(exchange) = self.lock().get_mut(index) {
+        let mut all = self.lock();
+        let index = index.checked_sub(all.forgotten);
+        if let Some(exchange) = index.and_then(|index| all.kept.get_mut(index)) {
             change(exchange);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Exchange>> {
+    fn lock(&self) -> MutexGuard<'_, Exchanges> {
         self.exchanges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
