@@ -214,7 +214,8 @@ impl OssSource {
 
 #[async_trait]
 impl Source for OssSource {
-    /// Signed HEAD.
+    /// Signed HEAD; and a GET of one byte of an object that seems to be archived, because a HEAD
+    /// does not tell whether it can be read.
     async fn probe(&self, object: &Object) -> Result<ObjectIdentity, SourceError> {
         let call = Call { method: Method::HEAD, object, headers: HeaderMap::new() };
         let response = self.exchange(&call).await?;
@@ -223,7 +224,13 @@ impl Source for OssSource {
                 .and_then(|identity| of_version(identity, object.version())),
             other => Err(answer::unexpected(other)),
         };
-        identity.map_err(|error| error.with_host(self.endpoint.host()))
+        let identity = identity.map_err(|error| error.with_host(self.endpoint.host()))?;
+        if answer::may_be_archived(&response.head.headers)
+            && let Some(byte) = ByteRange::new(0, identity.size.min(1)).filter(|it| !it.is_empty())
+        {
+            self.get_range(object, byte, &identity).await?;
+        }
+        Ok(identity)
     }
 
     /// Signed GET with `Range`.

@@ -56,10 +56,29 @@ pub(super) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceErro
     identity.etag = text(headers, &ETAG);
     identity.last_modified = text(headers, &LAST_MODIFIED);
     identity.version_id = text(headers, &VERSION_ID);
-    identity.crc64 = headers.get(CRC64).map(HeaderValue::as_bytes).and_then(parse_crc64);
+    identity.crc64 = crc64(headers);
     identity.object_type = text(headers, &OBJECT_TYPE);
     identity.content_encoding = text(headers, &CONTENT_ENCODING);
     Ok(identity)
+}
+
+/// Whether only a request for its bytes can tell that the object must be restored first: a bucket
+/// may allow archived ones to be read as they are.
+pub(super) fn may_be_archived(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text(STORAGE_CLASS).contains("Archive") && !text(RESTORE).contains("ongoing-request=\"false\"")
+}
+
+/// The CRC-64 of the whole object; one that is no number is as good as none.
+fn crc64(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(CRC64)?;
+    let crc = parse_crc64(value.as_bytes());
+    if crc.is_none() {
+        tracing::warn!(
+            "the server's CRC-64 cannot be read, so the bytes cannot be compared with it"
+        );
+    }
+    crc
 }
 
 /// What the verdict on a ranged GET depends on.
@@ -89,16 +108,26 @@ pub(super) fn unexpected(status: StatusCode) -> SourceError {
     rejected(Rejection::UnexpectedStatus(status.as_u16()))
 }
 
-/// A redirect, of which only the host is told: the rest may hold a signature.
+/// A redirect, of which only the origin is told: the rest may hold a signature.
 fn redirected(headers: &HeaderMap, service: ServiceError, secrets: &[&str]) -> SourceError {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let uri = location.and_then(|location| location.parse::<Uri>().ok());
-    let host = uri.as_ref().and_then(Uri::host);
-    let message = match host.filter(|host| !secrets.iter().any(|secret| host.contains(secret))) {
-        Some(host) => format!("the server redirects to {host}"),
+    let origin = uri.as_ref().and_then(origin);
+    let is_safe = |origin: &String| !secrets.iter().any(|secret| origin.contains(secret));
+    let message = match origin.filter(is_safe) {
+        Some(origin) => format!("the server redirects to {origin}"),
         None => "the server redirects".to_owned(),
     };
     SourceError::new(Failure::Fatal, message).with_kind(ErrorKind::Redirected).with_service(service)
+}
+
+/// Scheme, host and port; neither a name nor a password that stands before them.
+fn origin(uri: &Uri) -> Option<String> {
+    let (scheme, host) = (uri.scheme_str()?, uri.host()?);
+    Some(match uri.port_u16() {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    })
 }
 
 /// The body of an error response, as far as it comes in time and is not too long.
@@ -152,6 +181,8 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 const CRC64: HeaderName = HeaderName::from_static("x-oss-hash-crc64ecma");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-oss-request-id");
+const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-oss-storage-class");
+const RESTORE: HeaderName = HeaderName::from_static("x-oss-restore");
 const OBJECT_TYPE: HeaderName = HeaderName::from_static("x-oss-object-type");
 const VERSION_ID: HeaderName = HeaderName::from_static("x-oss-version-id");
 

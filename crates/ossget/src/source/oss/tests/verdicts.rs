@@ -125,3 +125,32 @@ async fn a_probe_does_without_all_but_the_length() {
         );
     }
 }
+
+/// Faults: 64.
+#[tokio::test]
+async fn an_object_that_seems_archived_is_asked_for_a_byte() {
+    let head = || {
+        let reply = Reply::new(200).header("content-length", "1000").header("etag", ETAG);
+        reply.header("x-oss-storage-class", "ColdArchive")
+    };
+    let document = "<Error><Code>InvalidObjectState</Code></Error>";
+    let (source, transport) = source([head(), Reply::new(403).body([document])]);
+    let error = source.probe(&object()).await.unwrap_err();
+    assert_eq!((error.failure(), error.kind()), (Failure::NotFound, ErrorKind::NotFound));
+    assert_eq!(crate::Error::from(error).hint(), Some("restore the archived object first"));
+    assert_eq!(transport.requests()[1].headers()["range"], "bytes=0-0");
+
+    // A bucket may allow archived objects to be read.
+    let byte = partial().instead("content-range", "bytes 0-0/1000").instead("content-length", "1");
+    let (source, transport) = super::source([head(), byte]);
+    assert_eq!(source.probe(&object()).await.unwrap().size, 1000);
+    assert_eq!(transport.requests().len(), 2);
+
+    let restored = head().header("x-oss-restore", "ongoing-request=\"false\", expiry-date=\"...\"");
+    let plain = head().instead("x-oss-storage-class", "IA");
+    for reply in [restored, plain, head().instead("content-length", "0")] {
+        let (source, transport) = super::source([reply]);
+        assert!(source.probe(&object()).await.is_ok());
+        assert_eq!(transport.requests().len(), 1);
+    }
+}
