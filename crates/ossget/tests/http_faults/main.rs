@@ -2,5 +2,12 @@
 //! wire may be, and what the library makes of them.
 #![allow(clippy::unwrap_used, reason = "clippy knows the test functions, not what they share")]
 
+mod answers;
+mod connection;
+mod errors;
+mod framing;
+mod identity;
 mod matrix;
 mod rig;
+mod service;
+mod throttling;

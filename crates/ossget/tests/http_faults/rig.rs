@@ -1,12 +1,12 @@
 //! A scripted server with one object, a folder, and the library between them.
 
 use ossget::{
-    Client, Credentials, Download, Durability, Endpoint, Error, Object, OssSource, Parallel,
-    PartSize, Signing, StaticCredentials,
+    Client, Credentials, Download, Downloaded, Durability, Endpoint, Error, Object, OssSource,
+    Parallel, PartSize, Signing, StaticCredentials,
 };
 use ossget_fs::NativeFileSystem;
-use ossget_testkit::Content;
-use ossget_testkit::scripted::{Authority, Certificate, Exchange, ScriptedServer};
+use ossget_testkit::scripted::{Authority, Certificate, Exchange, Script, ScriptedServer};
+use ossget_testkit::{Content, On};
 use ossget_transport::{HyperTransport, Limits};
 use std::fs;
 use std::num::NonZeroU32;
@@ -122,6 +122,45 @@ impl Rig {
         assert_eq!(self.files(), ["object.bin"]);
     }
 
+    /// Asserts that no byte has been written to the partial file, if there is one.
+    pub(crate) fn assert_nothing_written(&self) {
+        for name in self.files().iter().filter(|name| name.ends_with(".part")) {
+            let bytes = fs::read(self.dir.path().join(name)).unwrap();
+            assert!(bytes.iter().all(|byte| *byte == 0), "something was written");
+        }
+    }
+
+    /// Downloads with all GETs answered by `script`, and returns the error.
+    pub(crate) async fn refused_always(&self, script: Script) -> Error {
+        self.put_old();
+        self.server.script(On::get().always(), script);
+        let error = self.download().await.expect_err("it cannot succeed");
+        self.assert_untouched();
+        error
+    }
+
+    /// Downloads with the first GET answered by `script`, which must be got over.
+    pub(crate) async fn recovered(&self, script: Script) -> Downloaded {
+        self.server.script(On::get(), script);
+        let done = self.download().await;
+        let done = done.unwrap_or_else(|error| panic!("{}", in_full(&error)));
+        self.assert_downloaded();
+        done
+    }
+
+    /// How often the range that was asked for most often was asked for.
+    pub(crate) fn most_asked(&self) -> usize {
+        let starts: Vec<u64> =
+            self.gets().iter().map(|get| get.range.clone().unwrap().start).collect();
+        let count = |start| starts.iter().filter(|other| *other == start).count();
+        starts.iter().map(count).max().unwrap_or(0)
+    }
+
+    /// How many probes there were.
+    pub(crate) fn heads(&self) -> usize {
+        self.server.exchanges().iter().filter(|exchange| exchange.method == "HEAD").count()
+    }
+
     /// Downloads from the server as it should be, after a failed run, and asserts that only what
     /// was missing is fetched, which is at most `missing` bytes.
     pub(crate) async fn finish(&self, missing: u64) {
@@ -137,8 +176,20 @@ impl Rig {
     }
 }
 
-/// A download of the object from this endpoint, by a client that trusts the tests' authority.
+/// A download of the object from this endpoint in the smallest parts.
 pub(crate) fn download_from(endpoint: &str, path: PathBuf, patience: Patience) -> Download {
+    client_of(endpoint, patience)
+        .download(Object::new(BUCKET, KEY).unwrap(), path)
+        .part_size(PartSize::kib(100).unwrap())
+        .parallel(connections(4))
+        // No fault of the network is about the disk, and syncs are slow.
+        .durability(Durability::Process)
+        .read_timeout(patience.read)
+        .retry_max_time(patience.total)
+}
+
+/// A client that trusts the tests' authority.
+pub(crate) fn client_of(endpoint: &str, patience: Patience) -> Client {
     let endpoint = Endpoint::parse(endpoint).unwrap();
     let tls = !endpoint.is_plaintext();
     let mut transport = HyperTransport::builder();
@@ -152,15 +203,7 @@ pub(crate) fn download_from(endpoint: &str, path: PathBuf, patience: Patience) -
         .limits(Limits::new(patience.connect, patience.head))
         .build()
         .unwrap();
-    let client = Client::with_source(Arc::new(source), Arc::new(NativeFileSystem::default()));
-    client
-        .download(Object::new(BUCKET, KEY).unwrap(), path)
-        .part_size(PartSize::kib(100).unwrap())
-        .parallel(connections(4))
-        // No fault of the network is about the disk, and syncs are slow.
-        .durability(Durability::Process)
-        .read_timeout(patience.read)
-        .retry_max_time(patience.total)
+    Client::with_source(Arc::new(source), Arc::new(NativeFileSystem::default()))
 }
 
 pub(crate) fn connections(count: u32) -> Parallel {
@@ -211,3 +254,36 @@ pub(crate) fn delivered(gets: &[Exchange]) -> Vec<Range<u64>> {
 }
 
 const OLD: &[u8] = b"what was there before";
+
+/// A response with an error document of the service's, for the rest of which its headers are.
+pub(crate) fn refusal(status: &str, code: &str, headers: &str) -> Script {
+    let document = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+    Script::raw(raw(status, headers, &document))
+}
+
+/// A response of exactly this.
+pub(crate) fn raw(status: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+}
+
+/// A head with another value, or without the header where that is empty.
+pub(crate) fn with_header(head: &str, name: &str, value: &str) -> String {
+    let start = format!("{}: ", name.to_ascii_lowercase());
+    let mut lines: Vec<String> = head
+        .trim_end()
+        .split("\r\n")
+        .filter(|line| !line.to_ascii_lowercase().starts_with(&start))
+        .map(str::to_owned)
+        .collect();
+    if !value.is_empty() {
+        lines.push(format!("{name}: {value}"));
+    }
+    lines.join("\r\n") + "\r\n\r\n"
+}
+
+/// The right response with this header, or without it where the value is empty.
+pub(crate) fn header(name: &'static str, value: impl Into<String>) -> Script {
+    let value = value.into();
+    Script::head(move |head| with_header(head, name, &value))
+}

@@ -1,0 +1,216 @@
+//! Connections that are not made, or not kept: section 1 of the catalogue.
+
+use crate::rig::{PART, Patience, Rig, authority, connections, download_from, in_full};
+use ossget::{DownloadEvent, ErrorKind};
+use ossget_testkit::scripted::{Certificate, Ending, Place, Script, ScriptedServer, Step};
+use ossget_testkit::{Content, On};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::TcpSocket;
+
+const SHORT: Duration = Duration::from_millis(150);
+
+fn impatient() -> Patience {
+    Patience { connect: SHORT, total: 3 * SHORT, ..Patience::default() }
+}
+
+/// Faults: 1.
+#[tokio::test]
+async fn a_refused_connection_is_tried_again_until_the_budget_is_spent() {
+    // Bound, so that nobody else gets the port, and not listening.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("object.bin");
+    let download = download_from(&format!("http://{address}"), path.clone(), impatient());
+    let error = download.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network, "{}", in_full(&error));
+    assert!(error.is_transient());
+    assert!(in_full(&error).contains("127.0.0.1"));
+    assert!(!path.exists());
+}
+
+/// Faults: 1.
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("object.bin");
+    let download = download_from("https://oss.host.invalid", path, impatient());
+    let error = download.await.unwrap_err();
+    // A resolver that does not answer is a failure to connect in time.
+    assert!([ErrorKind::Network, ErrorKind::Timeout].contains(&error.kind()));
+    assert!(in_full(&error).contains("examplebucket.oss.host.invalid"), "{}", in_full(&error));
+}
+
+/// A listener whose queue is full: the kernel ignores further connections to it.
+async fn clogged() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap().into_std().unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, SHORT) {
+        waiting.push(stream);
+        assert!(waiting.len() < 10, "the queue does not fill");
+    }
+    (listener, waiting)
+}
+
+/// Faults: 3.
+#[tokio::test]
+async fn a_connect_that_hangs_is_given_up_and_tried_again() {
+    let (listener, waiting) = clogged().await;
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("object.bin");
+    let error = download_from(&endpoint, path.clone(), impatient()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{}", in_full(&error));
+    assert!(error.is_transient());
+
+    // It hangs no more, while a download waits for it.
+    let patience = Patience { total: Duration::from_secs(60), ..impatient() };
+    let run = tokio::spawn(download_from(&endpoint, path.clone(), patience).into_future());
+    drop(waiting);
+    let server = ScriptedServer::builder(Content::generated(7, PART));
+    let server = server.listener(listener).start().unwrap();
+    run.await.unwrap().unwrap();
+    assert!(std::fs::read(path).unwrap() == server.content().window(0..PART));
+}
+
+/// Faults: 4.
+#[tokio::test]
+async fn a_handshake_that_stalls_is_given_up_and_tried_again() {
+    // Accepted by the kernel, and never answered.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("object.bin");
+    let error = download_from(&endpoint, path.clone(), impatient()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{}", in_full(&error));
+    assert!(error.is_transient());
+    listener.set_nonblocking(true).unwrap();
+    let tries = listener.incoming().take_while(Result::is_ok).count();
+    assert!((2..=10).contains(&tries), "{tries}");
+}
+
+/// Faults: 12.
+#[tokio::test]
+async fn a_kept_connection_that_is_reset_costs_no_attempt() {
+    // One GET, whose connection is reset some time after its body; the next is asked for on it, or
+    // on a new one, whichever the reset allows.
+    let rig = Rig::new(8 * PART);
+    let reset = [Step::Rest, Step::End(Ending::Rst)];
+    rig.server.script(On::head().always(), Script::new(reset));
+    let slow = [Step::Pause(Duration::from_millis(1)), Step::Rest];
+    rig.server.script(On::get().always(), Script::new(slow));
+    let done = rig.download().retries(0).parallel(connections(1)).await.unwrap();
+    rig.assert_downloaded();
+    assert_eq!(done.fetched_bytes, 8 * PART);
+}
+
+/// Faults: 21.
+#[tokio::test]
+async fn a_cable_that_is_pulled_and_put_back_needs_no_user() {
+    let rig = Rig::new(16 * PART);
+    let Rig { server, .. } = &rig;
+    let halfway = [Step::UpTo(Place::Body(PART / 2)), Step::Stall];
+    server.script(On::get().times(4), Script::new(halfway));
+    let retries = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&retries);
+    let download = rig.download().on_event(move |event| {
+        if matches!(event, DownloadEvent::Retry { .. }) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let run = tokio::spawn(download.into_future());
+    let all_stalled = || rig.gets().iter().filter(|get| get.sent == PART / 2).count() == 4;
+    while !all_stalled() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    server.cut_off();
+    while retries.load(Ordering::Relaxed) < 12 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    server.restore();
+    let done = run.await.unwrap().unwrap();
+    rig.assert_downloaded();
+    // A reset can overtake a few bytes; all others are kept.
+    assert_eq!(done.fetched_bytes, 16 * PART);
+    assert!(done.attempts_failed >= 12);
+}
+
+/// Faults: 25.
+#[tokio::test]
+async fn http_2_is_neither_offered_nor_understood() {
+    // The server would rather speak HTTP/2 over TLS.
+    let rig = Rig::tls(2 * PART);
+    rig.download().await.unwrap();
+    rig.assert_downloaded();
+    assert!(rig.server.exchanges().iter().all(|one| one.head.contains(" HTTP/1.1\r\n")));
+
+    let settings_and_goaway = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0";
+    let rig = Rig::new(PART);
+    let done = rig.recovered(Script::raw(&settings_and_goaway[..])).await;
+    assert_eq!((done.fetched_bytes, done.attempts_failed), (PART, 1));
+}
+
+/// Faults: 138.
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_refused_and_never_tried_again() {
+    let stranger = ossget_testkit::scripted::Authority::new().unwrap();
+    for (of, certificate) in [
+        (authority(), Certificate::Expired),
+        (authority(), Certificate::NotYetValid),
+        (authority(), Certificate::OtherHost),
+        (authority(), Certificate::SelfSigned),
+        (&stranger, Certificate::Good),
+    ] {
+        let server = ScriptedServer::builder(Content::generated(7, PART));
+        let rig = Rig::of(server.tls(of, certificate).start().unwrap());
+        rig.put_old();
+        let error = rig.download().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Certificate, "{certificate:?}: {}", in_full(&error));
+        assert!(!error.is_transient());
+        assert_eq!(rig.server.connections(), 1, "{certificate:?}");
+        assert!(rig.server.exchanges().is_empty());
+        rig.assert_nothing_kept();
+    }
+}
+
+/// Faults: 138.
+#[tokio::test]
+async fn an_old_version_or_suite_of_tls_is_refused_and_never_tried_again() {
+    use std::io::{Read, Write};
+    // A server's hello in TLS 1.0 and 1.1, whatever the client's was, and the alerts of one that
+    // has no version or no suite in common with it.
+    let hello = |minor: u8| {
+        let mut hello = vec![0x16, 3, minor, 0, 42, 2, 0, 0, 38, 3, minor];
+        hello.extend([7; 32]);
+        hello.extend([0, 0, 0x2f, 0]);
+        hello
+    };
+    for answer in [hello(1), hello(2), vec![0x15, 3, 3, 0, 2, 2, 70], vec![0x15, 3, 3, 0, 2, 2, 40]]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("https://{}", listener.local_addr().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("object.bin");
+        let shown = format!("{answer:?}");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            stream.write_all(&answer).unwrap();
+            // Until the client is gone.
+            let _ = stream.read_to_end(&mut Vec::new());
+            listener
+        });
+        let error = download_from(&endpoint, path, Patience::default()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Certificate, "{shown}: {}", in_full(&error));
+        let listener = server.join().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err(), "{shown}");
+    }
+}
