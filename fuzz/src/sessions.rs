@@ -3,7 +3,7 @@
 use crate::input::Input;
 use ossget_core::session::{
     Action, AttemptId, CommitId, Event, Examination, Handled, Moment, Piece, PreparedPartial,
-    Session, SessionConfig, SlotWrite, StorageFault, StorageTask,
+    Session, SessionConfig, SlotWrite, StorageTask,
 };
 use ossget_core::{
     ByteRange, Checkpoint, ExtentRequest, Failure, Header, Locator, MAX_PARTS, ObjectIdentity,
@@ -110,7 +110,7 @@ impl Play {
                 let found = [Some(recorded), Some(99), None][pick % 3];
                 Event::Rehashed { part: PartIndex::new(part), recorded, found }
             }
-            (16, ..) => Event::StorageFailed { during: self.task(pick), fault: fault(pick) },
+            (16, ..) => Event::StorageFailed { during: self.task(pick) },
             (17, ..) => Event::Verified {
                 examination: [
                     Examination::Intact,
@@ -240,10 +240,6 @@ fn failure(pick: usize) -> Failure {
         Failure::NotFound,
         Failure::Unsent,
     ][pick % 8]
-}
-
-fn fault(pick: usize) -> StorageFault {
-    [StorageFault::NoSpace, StorageFault::Broken][pick % 2]
 }
 
 fn wait(pick: usize) -> Option<Duration> {

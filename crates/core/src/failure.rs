@@ -14,6 +14,9 @@ pub enum Failure {
     Unsent,
     /// No byte, or too few, for too long.
     Stalled,
+    /// The server gave less than was asked for, and all that it promised: legal, and the rest is
+    /// simply asked for.
+    Short,
     /// The service asks for fewer requests.
     Throttled,
     /// This machine has no descriptor, port or buffer left for another connection.
@@ -86,6 +89,7 @@ impl Failure {
             Self::Network
             | Self::Unsent
             | Self::Stalled
+            | Self::Short
             | Self::Throttled
             | Self::Scarce
             | Self::Unavailable
@@ -148,6 +152,7 @@ impl fmt::Display for Failure {
             Self::Network => "network failure",
             Self::Unsent => "connection closed before the request left",
             Self::Stalled => "stalled",
+            Self::Short => "fewer bytes than asked for",
             Self::Throttled => "throttled",
             Self::Scarce => "no room for another connection",
             Self::Unavailable => "service unavailable",
@@ -229,6 +234,7 @@ mod tests {
             Failure::Network,
             Failure::Unsent,
             Failure::Stalled,
+            Failure::Short,
             Failure::Throttled,
             Failure::Scarce,
             Failure::Unavailable,

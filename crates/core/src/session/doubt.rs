@@ -11,9 +11,9 @@ use super::{Moment, Recording, ResumeVerify, SessionConfig, SlotWrite};
 use crate::{PartIndex, PartSet};
 use alloc::vec::Vec;
 
-/// CRCs are remembered for at most so many parts: 1 MiB. The automatic part size stays below it;
-/// beyond, a wrong whole is discarded.
-const MOST_REMEMBERED: u32 = 1 << 17;
+/// CRCs are remembered for at most so many parts: 8 MiB. The automatic part size stays far below
+/// it; beyond, a wrong whole is discarded.
+const MOST_REMEMBERED: u32 = 1 << 20;
 
 /// The CRC of each part that is stored, and what is still to be tried.
 #[derive(Debug)]
@@ -26,6 +26,9 @@ pub(super) struct Doubt {
     /// Parts that have not been fetched again, once the whole was found wrong.
     untried: Option<PartSet>,
     batch: u32,
+    raised: bool,
+    /// Bytes taken out since all were last there.
+    missing: u64,
 }
 
 impl Doubt {
@@ -38,12 +41,19 @@ impl Doubt {
             trusted,
             untried: None,
             batch: 0,
+            raised: false,
+            missing: 0,
         }
     }
 
     /// Whether the whole has been found wrong in this run.
     pub(super) const fn is_raised(&self) -> bool {
-        self.untried.is_some()
+        self.raised
+    }
+
+    /// Bytes that were recorded and may not be any more.
+    pub(super) const fn missing(&self) -> u64 {
+        self.missing
     }
 
     pub(super) fn remember(&mut self, part: PartIndex, crc: u64) {
@@ -78,13 +88,14 @@ impl Transfer {
         if self.doubt.crcs.is_empty() {
             return false;
         }
+        self.doubt.raised = true;
+        self.doubt.missing = 0;
         if let Some(trusted) = self.doubt.trusted.take().filter(|trusted| !trusted.is_empty()) {
             let mut bytes = 0_u64;
             for part in trusted.iter().map(PartIndex::new) {
                 bytes = bytes.saturating_add(self.take_out(part));
             }
             self.bytes_kept = self.bytes_kept.saturating_sub(bytes);
-            self.bytes_done = self.bytes_done.saturating_sub(bytes);
             self.rehash = Rehash::new(trusted, bytes, ResumeVerify::Full);
             return true;
         }
@@ -132,6 +143,7 @@ impl Transfer {
             return 0;
         }
         self.crc.toggle(part, crc);
+        self.doubt.missing = self.doubt.missing.saturating_add(len);
         len
     }
 }

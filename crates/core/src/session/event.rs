@@ -84,12 +84,12 @@ pub enum Event {
     },
     /// The file stands at the destination, durably.
     Published,
-    /// Local storage failed. The session stops; whether it still records, the fault says.
+    /// Local storage failed. Final: nothing is recorded any more. Not even after a write that
+    /// merely found no room: NFS reports with it what it could not write back before, and a
+    /// later sync succeeds without those bytes (`nfs_file_write` of Linux since 5.19).
     StorageFailed {
         /// What was being done; it is over with this report.
         during: StorageTask,
-        /// What it means for what is stored already.
-        fault: StorageFault,
     },
     /// Another number of attempts may be live from now on.
     LimitChanged {
@@ -147,16 +147,6 @@ pub enum Examination {
     WrongLength,
     /// A user-given digest does not match.
     WrongDigest,
-}
-
-/// What a failure of local storage means for what is stored already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StorageFault {
-    /// A write found no room and changed nothing else: what was stored before can still be synced
-    /// and recorded.
-    NoSpace,
-    /// Anything else: written data may be lost, and a later sync may succeed without them.
-    Broken,
 }
 
 /// What was being done when local storage failed.

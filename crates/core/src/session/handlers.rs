@@ -3,11 +3,11 @@
 use super::attempt::AttemptState;
 use super::judgement::integrity;
 use super::machine::{Ask, Ending, Preparing, Session, State, stopped};
-use super::retry::{Circumstances, Decision};
+use super::retry::{Circumstances, Decision, Delivery};
 use super::transfer::{Target, Transfer};
 use super::{
     Action, AttemptId, CrcPolicy, Event, Examination, Moment, OnChange, Outcome, Piece,
-    PrepareMode, PreparedPartial, Remains, ResumePolicy, StopReason, StorageFault, StorageTask,
+    PrepareMode, PreparedPartial, Remains, ResumePolicy, StopReason, StorageTask,
 };
 use crate::{Checkpoint, Failure, ObjectIdentity, PartPlan, PartSet, PartSize, same_object};
 use alloc::boxed::Box;
@@ -102,8 +102,12 @@ impl Session {
             return false;
         }
         let since = *probing.since.get_or_insert(now);
-        let what =
-            Circumstances { failure, retry_after, progressed: false, others_progressed: false };
+        let what = Circumstances {
+            failure,
+            retry_after,
+            delivery: Delivery::Nothing,
+            others_progressed: false,
+        };
         let decision = probing.failures.decide(what, &self.config, &mut self.jitter);
         match decision {
             Decision::Wait(wait) if now.since(since) < self.config.retry_max_time => {
@@ -142,7 +146,7 @@ impl Session {
             return true;
         }
         let kept = preparing.kept.take().filter(|_| partial == PreparedPartial::Resumed);
-        let transfer = Transfer::new(preparing.target, kept, self.config.resume_verify, now);
+        let transfer = Transfer::new(preparing.target, kept, &self.config, now);
         self.state = State::Transferring(Box::new(transfer));
         true
     }
@@ -190,9 +194,10 @@ impl Session {
             AttemptState::Stalled => Failure::Stalled,
             AttemptState::Aborted => Failure::Aborted,
         };
-        if failure != Failure::Aborted {
+        if !matches!(failure, Failure::Aborted | Failure::Short) {
             self.attempts_failed = self.attempts_failed.saturating_add(1);
             transfer.last_failure = Some(failure);
+            transfer.doubt.suspects.insert(part.get());
         }
         if let State::Draining(transfer, _) = &mut self.state {
             transfer.todo.insert(part.get());
@@ -206,7 +211,7 @@ impl Session {
         let what = Circumstances {
             failure,
             retry_after,
-            progressed: attempt.received() > 0,
+            delivery: Delivery::of(attempt.received(), attempt.range.len()),
             others_progressed: session_received > attempt.received(),
         };
         let failures = transfer.retries.failures_mut(part);
@@ -214,7 +219,8 @@ impl Session {
         let failures = failures.streak();
         match decision {
             Decision::Wait(wait) => {
-                if let Some(range) = transfer.put_off(now.after(wait), part) {
+                let range = transfer.put_off(now.after(wait), part);
+                if let Some(range) = range.filter(|_| failure != Failure::Short) {
                     let attempt = id;
                     self.actions.push_back(Action::Retry {
                         attempt,
@@ -271,12 +277,7 @@ impl Session {
         true
     }
 
-    pub(super) fn storage_failed(
-        &mut self,
-        now: Moment,
-        during: StorageTask,
-        fault: StorageFault,
-    ) -> bool {
+    pub(super) fn storage_failed(&mut self, now: Moment, during: StorageTask) -> bool {
         let fits = match (&mut self.state, during) {
             (State::Preparing(_), StorageTask::Prepare)
             | (State::Verifying(..), StorageTask::Verify)
@@ -295,14 +296,7 @@ impl Session {
             _ => false,
         };
         if fits {
-            // A write that found no room leaves the pages of earlier ones as they were, and their
-            // sync still tells the truth.
-            let harmless =
-                fault == StorageFault::NoSpace && matches!(during, StorageTask::Attempt(_));
-            if !harmless
-                && let State::Transferring(transfer) | State::Draining(transfer, _) =
-                    &mut self.state
-            {
+            if let State::Transferring(transfer) | State::Draining(transfer, _) = &mut self.state {
                 transfer.commits.poison();
             }
             self.stop(StopReason::Storage, Remains::Keep);

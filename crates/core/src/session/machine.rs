@@ -107,6 +107,7 @@ impl Session {
     /// Takes a report in. `now` never goes back.
     pub fn handle(&mut self, now: Moment, event: Event) -> Handled {
         self.excuse_absence(now);
+        let ticking = event == Event::Tick;
         let applied = match event {
             Event::Probed { identity } => self.probed(now, identity),
             Event::ProbeFailed { failure, retry_after } => {
@@ -115,7 +116,7 @@ impl Session {
             Event::Prepared { partial } => self.prepared(now, partial),
             Event::Verified { examination } => self.verified(examination),
             Event::Published => self.published(),
-            Event::StorageFailed { during, fault } => self.storage_failed(now, during, fault),
+            Event::StorageFailed { during } => self.storage_failed(now, during),
             Event::AttemptFailed { attempt, failure, tail, retry_after } => {
                 self.attempt_failed(now, attempt, (failure, retry_after), tail)
             }
@@ -129,6 +130,9 @@ impl Session {
         };
         if !applied {
             return Handled::Stale;
+        }
+        if ticking {
+            self.time_out(now);
         }
         self.advance(now);
         Handled::Applied
@@ -207,7 +211,12 @@ impl Session {
             bytes_received: self
                 .received_in_vain
                 .saturating_add(transfer.map_or(0, |t| t.bytes_received)),
-            bytes_recorded: recorded.saturating_add(kept).saturating_add(unchecked),
+            bytes_recorded: match transfer {
+                Some(t) if t.doubt.is_raised() => {
+                    t.target.plan.extent().len().saturating_sub(t.doubt.missing())
+                }
+                _ => recorded.saturating_add(kept).saturating_add(unchecked),
+            },
             commit_bytes: transfer
                 .map_or(self.config.commit_bytes, |t| t.commits.window.bytes(&self.config)),
             live: transfer.map_or(0, |t| u32::try_from(t.live.len()).unwrap_or(u32::MAX)),
@@ -234,7 +243,7 @@ impl Session {
                 self.actions.retain(|action| match action {
                     // What has not been begun need not be aborted.
                     Action::Fetch { attempt, .. } => {
-                        transfer.live.remove(*attempt);
+                        transfer.withdraw(*attempt);
                         false
                     }
                     _ => true,
@@ -260,6 +269,29 @@ impl Session {
         self.actions.push_back(Action::Finish { outcome });
     }
 
+    /// Gives up what has taken too long. Only when the driver says that time has passed, after all
+    /// that has come in: its own delay must not be taken for that of the network.
+    fn time_out(&mut self, now: Moment) {
+        match &mut self.state {
+            State::Probing(probing) => {
+                if let Ask::UnderWay(since) = probing.ask
+                    && now.since(since) >= self.config.answer_timeout
+                {
+                    self.probe_failed(now, Failure::Stalled, None);
+                }
+            }
+            State::Transferring(transfer) => {
+                if let Some(failure) = transfer.starved(now, &self.config) {
+                    return self.stop(StopReason::NoProgress(failure), Remains::Keep);
+                }
+                while let Some(attempt) = transfer.expired(now, &self.config) {
+                    self.actions.push_back(Action::Abort { attempt });
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Does whatever the state now allows.
     fn advance(&mut self, now: Moment) {
         match &mut self.state {
@@ -267,9 +299,6 @@ impl Session {
                 Ask::At(at) if at <= now => {
                     probing.ask = Ask::UnderWay(now);
                     self.actions.push_back(Action::Probe);
-                }
-                Ask::UnderWay(since) if now.since(since) >= self.config.answer_timeout => {
-                    self.probe_failed(now, Failure::Stalled, None);
                 }
                 _ => {}
             },
@@ -311,13 +340,6 @@ impl Session {
 
     fn advance_transfer(&mut self, now: Moment) {
         let State::Transferring(transfer) = &mut self.state else { return };
-        if let Some(failure) = transfer.starved(now, &self.config) {
-            self.stop(StopReason::NoProgress(failure), Remains::Keep);
-            return self.advance(now);
-        }
-        while let Some(attempt) = transfer.expired(now, &self.config) {
-            self.actions.push_back(Action::Abort { attempt });
-        }
         transfer.limit.advance(now, &self.config);
         transfer.free_voided();
         while let Some((attempt, range)) =

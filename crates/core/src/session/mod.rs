@@ -45,7 +45,7 @@ pub use attempt::AttemptId;
 pub use commit::CommitId;
 pub use config::{CrcPolicy, OnChange, Recording, ResumePolicy, ResumeVerify, SessionConfig};
 pub use deadline::{Deadline, DeadlineReason};
-pub use event::{Event, Examination, Handled, Piece, PreparedPartial, StorageFault, StorageTask};
+pub use event::{Event, Examination, Handled, Piece, PreparedPartial, StorageTask};
 pub use machine::Session;
 pub use moment::Moment;
 #[cfg(feature = "mutants")]

@@ -12,6 +12,9 @@ const PROTOCOL_LIMIT: u32 = 3;
 /// Reused connections found dead in a row that are not charged to anyone.
 const UNSENT_LIMIT: u32 = 3;
 
+/// What a new connection can bring in its first round trip, about: ten segments (RFC 6928).
+const FIRST_FLIGHT: u64 = 16 << 10;
+
 /// Ranges waiting to be tried again, and how often each has failed.
 #[derive(Debug, Default)]
 pub(super) struct Retries {
@@ -49,10 +52,31 @@ pub(super) enum Decision {
 pub(super) struct Circumstances {
     pub(super) failure: Failure,
     pub(super) retry_after: Option<Duration>,
-    /// Whether the attempt itself delivered anything.
-    pub(super) progressed: bool,
+    /// What the attempt itself delivered.
+    pub(super) delivery: Delivery,
     /// Whether other attempts delivered anything meanwhile.
     pub(super) others_progressed: bool,
+}
+
+/// What a failed attempt delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    Nothing,
+    /// Less than one round trip brings: not charged, but not worth an immediate new request
+    /// either, or a server that sends a byte at a time could have millions of them.
+    Little,
+    Enough,
+}
+
+impl Delivery {
+    /// What `bytes` of a range of `wanted` are.
+    pub(super) fn of(bytes: u64, wanted: u64) -> Self {
+        match bytes {
+            0 => Self::Nothing,
+            _ if bytes < FIRST_FLIGHT.min(wanted) => Self::Little,
+            _ => Self::Enough,
+        }
+    }
 }
 
 impl Failures {
@@ -68,7 +92,7 @@ impl Failures {
         config: &SessionConfig,
         jitter: &mut Jitter,
     ) -> Decision {
-        if what.progressed {
+        if what.delivery == Delivery::Enough {
             *self = Self::default();
         }
         if !what.failure.is_transient() {
@@ -81,13 +105,16 @@ impl Failures {
         if what.failure == Failure::Protocol {
             self.protocol = self.protocol.saturating_add(1);
         }
-        // A lack of descriptors is no fault of the range: fewer attempts follow from it.
-        let own_fault = what.failure != Failure::Scarce;
-        if what.others_progressed && !what.progressed && own_fault {
+        // These are no fault of the range: fewer attempts follow from them.
+        let own_fault = !matches!(what.failure, Failure::Scarce | Failure::Throttled);
+        if what.others_progressed && what.delivery == Delivery::Nothing && own_fault {
             self.charged = self.charged.saturating_add(1);
         }
         if self.protocol >= PROTOCOL_LIMIT || self.charged > config.retries {
             return Decision::GiveUp;
+        }
+        if what.failure == Failure::Short && what.delivery == Delivery::Enough {
+            return Decision::Wait(Duration::ZERO);
         }
         let wait = config.backoff.delay(self.streak, jitter.next());
         self.streak = self.streak.saturating_add(1);

@@ -1,6 +1,6 @@
 //! What a session keeps while bytes move.
 
-use super::attempt::{Attempt, Attempts};
+use super::attempt::{Attempt, Attempts, Mark};
 use super::commit::Commits;
 use super::doubt::Doubt;
 use super::event::Piece;
@@ -49,9 +49,10 @@ impl Transfer {
     pub(super) fn new(
         target: Target,
         kept: Option<PartSet>,
-        verify: ResumeVerify,
+        config: &SessionConfig,
         now: Moment,
     ) -> Self {
+        let verify = config.resume_verify;
         let count = target.plan.count();
         let trusted = kept.clone().filter(|_| verify == ResumeVerify::Bounds);
         let mut todo = PartSet::full(count);
@@ -83,7 +84,7 @@ impl Transfer {
             bytes_kept: 0,
             bytes_received: 0,
             last_progress: now,
-            watch: Watch::new(now),
+            watch: Watch::new(now, config),
             limit: Limit::default(),
             last_failure: None,
         }
@@ -111,7 +112,10 @@ impl Transfer {
         let reported = attempt.reported.saturating_add(bytes).min(attempt.range.end());
         let fresh = reported.saturating_sub(attempt.reported);
         attempt.reported = reported;
-        attempt.last_byte = Some(now);
+        if attempt.last_byte.replace(now).is_none() {
+            // Its speed counts from the head on: waiting for an answer is no transfer.
+            attempt.mark = Mark::new(now, 0, self.bytes_received);
+        }
         self.count_received(now, fresh);
         true
     }
@@ -166,7 +170,6 @@ impl Transfer {
     ) -> Option<(Attempt, PartIndex)> {
         let mut attempt = self.live.remove(id)?;
         let part = self.target.plan.part_at(attempt.next)?;
-        self.doubt.suspects.insert(part.get());
         let end = self.target.plan.range(part)?.end();
         let room = end.saturating_sub(attempt.next);
         // A tail that reaches the part's end would be a stored part: it is fetched again.
@@ -187,18 +190,27 @@ impl Transfer {
             }
         }
         self.watch.ended(now, &attempt);
-        let mut later = part.get().saturating_add(1);
-        while self
-            .target
-            .plan
-            .range(PartIndex::new(later))
-            .is_some_and(|range| range.start() < attempt.range.end())
-        {
-            self.todo.insert(later);
-            later = later.saturating_add(1);
-        }
+        self.return_parts(PartIndex::new(part.get().saturating_add(1)), attempt.range.end());
         self.cursor = self.cursor.min(part.get());
         Some((attempt, part))
+    }
+
+    /// An attempt was never begun: nothing has happened to its parts.
+    pub(super) fn withdraw(&mut self, id: AttemptId) {
+        if let Some(attempt) = self.live.remove(id) {
+            self.return_parts(id.part(), attempt.range.end());
+        }
+    }
+
+    /// Parts from `first` on that begin before `end` are to be fetched.
+    fn return_parts(&mut self, first: PartIndex, end: u64) {
+        let plan = &self.target.plan;
+        let begins_before =
+            |part: &u32| plan.range(PartIndex::new(*part)).is_some_and(|range| range.start() < end);
+        for part in (first.get()..plan.count()).take_while(begins_before) {
+            self.todo.insert(part);
+        }
+        self.cursor = self.cursor.min(first.get());
     }
 
     /// A kept part was read back. Whether it was asked for.
@@ -218,7 +230,9 @@ impl Transfer {
             self.stored.insert(part.get());
             self.crc.toggle(part, recorded);
             self.doubt.remember(part, recorded);
-            self.bytes_done = self.bytes_done.saturating_add(len);
+            if !self.doubt.is_raised() {
+                self.bytes_done = self.bytes_done.saturating_add(len);
+            }
             self.bytes_kept = self.bytes_kept.saturating_add(len);
         } else {
             self.refetch(now, part, config);

@@ -20,8 +20,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) const fn new(now: Moment) -> Self {
-        Self { quiet_until: now, ended_time: Duration::ZERO, ended_bytes: 0 }
+    pub(super) fn new(now: Moment, config: &SessionConfig) -> Self {
+        let quiet_until = now.after(shortest(config));
+        Self { quiet_until, ended_time: Duration::ZERO, ended_bytes: 0 }
     }
 
     /// An attempt is over.
@@ -44,7 +45,7 @@ impl Transfer {
             return None;
         }
         let peers = u64::try_from(self.live.len().saturating_sub(1)).unwrap_or(u64::MAX);
-        let mut next = now.after(config.read_timeout.min(config.answer_timeout));
+        let mut next = now.after(shortest(config));
         for attempt in self.live.iter_mut() {
             if attempt.state != AttemptState::Live {
                 continue;
@@ -54,7 +55,8 @@ impl Transfer {
                 None => attempt.begun.after(config.answer_timeout),
             };
             let measured = attempt.mark.at.after(config.low_speed_time);
-            let slow = measured <= now
+            let slow = attempt.last_byte.is_some()
+                && measured <= now
                 && is_slow(attempt, now, config)
                 && lags(attempt, now, (self.bytes_received, peers), &self.watch);
             if silent <= now || slow {
@@ -75,6 +77,11 @@ impl Mark {
     pub(super) const fn new(at: Moment, received: u64, session_received: u64) -> Self {
         Self { at, received, session_received }
     }
+}
+
+/// No attempt that begins from now on can be due earlier than after this.
+fn shortest(config: &SessionConfig) -> Duration {
+    config.read_timeout.min(config.answer_timeout).min(config.low_speed_time)
 }
 
 /// Whether an attempt has been below the limit since its mark.

@@ -1,9 +1,7 @@
 //! Any events in any order.
 
 use crate::play::{PART, Play, checkpoint, config, crc_of, fetches, identity};
-use ossget_core::session::{
-    Action, Event, Examination, Piece, PreparedPartial, StorageFault, StorageTask,
-};
+use ossget_core::session::{Action, Event, Examination, Piece, PreparedPartial, StorageTask};
 use ossget_core::{Failure, PartIndex};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -60,10 +58,7 @@ fn soup(seeds: &[u64]) -> Vec<Action> {
             (10, _, Some(commit)) => Event::Synced { commit },
             (11, _, Some(commit)) => Event::Recorded { commit },
             (12, ..) => Event::Rehashed { part, recorded: 1, found: Some(pick(2)) },
-            (13, _, Some(commit)) => Event::StorageFailed {
-                during: StorageTask::Commit(commit),
-                fault: StorageFault::Broken,
-            },
+            (13, _, Some(commit)) => Event::StorageFailed { during: StorageTask::Commit(commit) },
             (14, ..) => Event::Verified { examination: Examination::Intact },
             _ => Event::Tick,
         };

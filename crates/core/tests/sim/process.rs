@@ -6,7 +6,7 @@ use super::rng::Rng;
 use super::world::{PARTIAL_PREFIX, Settings, World};
 use ossget_core::session::{
     Action, AttemptId, CommitId, Event, Examination, Handled, Moment, Outcome, Piece, PrepareMode,
-    PreparedPartial, ResumeVerify, Session, SlotWrite, StorageFault, StorageTask,
+    PreparedPartial, ResumeVerify, Session, SlotWrite, StorageTask,
 };
 use ossget_core::{
     Bind, ByteRange, Checkpoint, Failure, HEADER_LEN, Header, Locator, PartIndex, PartPlan,
@@ -422,7 +422,7 @@ impl<'a> Process<'a> {
                 if self.settings.storage_faults && self.rng.below(60) == 0 {
                     self.world.disk.lose_pending(inode);
                     let during = StorageTask::Commit(commit);
-                    return Ok(Some(Event::StorageFailed { during, fault: StorageFault::Broken }));
+                    return Ok(Some(Event::StorageFailed { during }));
                 }
                 self.world.disk.end_sync(inode, covered)?;
                 Ok(Some(Event::Synced { commit }))
@@ -443,7 +443,7 @@ impl<'a> Process<'a> {
         }
         if self.settings.storage_faults && self.rng.below(3000) == 0 {
             let during = StorageTask::Attempt(exchange.id);
-            return Ok(Some(Event::StorageFailed { during, fault: StorageFault::Broken }));
+            return Ok(Some(Event::StorageFailed { during }));
         }
         let block = exchange.position / BLOCK;
         let len = exchange.served.len_of(block);

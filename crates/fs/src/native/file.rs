@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Remembers that a sync failed.
+/// Remembers that a write or a sync failed.
 ///
 /// The system reports a failed write-back once and then forgets it, dropping the pages: the next
-/// sync would succeed although the data are gone. So every later sync of the file fails too.
+/// sync would succeed although the data are gone. NFS reports it with the next write that finds
+/// no room (`nfs_file_write` of Linux since 5.19). So every later sync of the file fails too, and
+/// one that ran meanwhile is not believed.
 #[derive(Debug, Default)]
 pub(crate) struct Poison {
     failed: AtomicBool,
@@ -26,13 +28,25 @@ impl Poison {
         sync: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), FsError> {
         if self.failed.load(Ordering::Acquire) {
-            let doing = "an earlier sync failed of";
-            return Err(FsError::new(FsErrorKind::Storage, doing, path, None));
+            return Err(Self::earlier(path));
         }
         sync().map_err(|error| {
             self.failed.store(true, Ordering::Release);
             FsError::from_io("cannot sync", path, error)
-        })
+        })?;
+        match self.failed.load(Ordering::Acquire) {
+            true => Err(Self::earlier(path)),
+            false => Ok(()),
+        }
+    }
+
+    /// Passes the outcome of a write on, and remembers if it failed.
+    fn note(&self, written: io::Result<()>) -> io::Result<()> {
+        written.inspect_err(|_| self.failed.store(true, Ordering::Release))
+    }
+
+    fn earlier(path: &Path) -> FsError {
+        FsError::new(FsErrorKind::Storage, "an earlier write or sync failed of", path, None)
     }
 }
 
@@ -84,7 +98,8 @@ impl NativeFile {
 impl PartialFile for NativeFile {
     fn write_all_at(&self, buf: &[u8], offset: u64) -> Result<(), FsError> {
         self.require_writable()?;
-        sys::write_all_at(&self.file, buf, offset)
+        self.poison
+            .note(sys::write_all_at(&self.file, buf, offset))
             .map_err(|e| FsError::from_io("cannot write to", &self.path, e))
     }
 
@@ -161,5 +176,12 @@ mod tests {
         });
         assert_eq!(later.expect_err("poisoned").kind(), FsErrorKind::Storage);
         assert!(!asked, "the system is not asked again");
+    }
+
+    #[test]
+    fn a_sync_beside_a_failing_write_is_not_believed() {
+        let poison = Poison::default();
+        let sync = || poison.note(Err(io::Error::other("ENOSPC"))).or(Ok(()));
+        poison.sync(Path::new("x"), sync).expect_err("a write failed meanwhile");
     }
 }

@@ -217,7 +217,7 @@ fn a_failed_checkpoint_sync_is_final() {
     assert!(first.to_string().starts_with("cannot sync"), "{first}");
     for again in [checkpoint.sync_data(), checkpoint.sync_all()] {
         let error = again.expect_err("final");
-        assert!(error.to_string().starts_with("an earlier sync failed"), "{error}");
+        assert!(error.to_string().starts_with("an earlier write or sync failed"), "{error}");
     }
 }
 
@@ -232,7 +232,7 @@ fn a_failed_data_sync_is_final() {
     let first = crate::PartialFile::sync_data(&partial).expect_err("a pipe");
     assert!(first.to_string().starts_with("cannot sync"), "{first}");
     let second = crate::PartialFile::sync_data(&partial).expect_err("final");
-    assert!(second.to_string().starts_with("an earlier sync failed"), "{second}");
+    assert!(second.to_string().starts_with("an earlier write or sync failed"), "{second}");
 }
 
 #[test]

@@ -96,9 +96,11 @@ async fn transfer(fetching: &Fetching, range: ByteRange, writer: &mut Writer<'_>
     loop {
         let chunk = match body.chunk().await {
             Ok(Some(chunk)) => chunk,
-            // Fewer bytes than asked for, but as many as the server promised: the rest is asked
-            // for again.
-            Ok(None) => return End::Failed(Failure::Network, None, Attached::Nothing),
+            Ok(None) => {
+                let kept_its_word = writer.position >= granted.end();
+                let failure = if kept_its_word { Failure::Short } else { Failure::Network };
+                return End::Failed(failure, None, Attached::Nothing);
+            }
             Err(error) => {
                 let (failure, _) = transport_failure(&error);
                 return End::Failed(failure, None, Attached::Source(SourceError::from(error)));

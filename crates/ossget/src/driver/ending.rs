@@ -77,7 +77,9 @@ impl Driver {
                 Ok(self.downloaded(Completion::Published, crc64, integrity))
             }
             Outcome::AlreadyThere { crc64, integrity } => match self.there {
-                Some(found) if found.checksum_matches == Some(false) => {
+                Some(found)
+                    if self.options.checksum.is_some() && found.checksum_matches != Some(true) =>
+                {
                     Err(self.stopped(StopReason::WrongDigest))
                 }
                 _ => Ok(self.downloaded(Completion::AlreadyThere, crc64, integrity)),

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 use storage::{Left, Preparation, Prepared, Storage, random};
 use telling::Teller;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::task::{AbortHandle, JoinError, JoinSet, spawn_blocking};
 use tokio::time::sleep_until;
 
 /// Runs a download to its end.
@@ -83,6 +83,7 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
         open: None,
         tasks: JoinSet::new(),
         running: HashMap::new(),
+        asking: None,
         requests: 0,
         publishing: false,
         there: None,
@@ -127,6 +128,8 @@ struct Driver {
     /// Everything that runs for this download; a panic in any of it ends the download.
     tasks: JoinSet<()>,
     running: HashMap<AttemptId, Running>,
+    /// The latest probe.
+    asking: Option<AbortHandle>,
     requests: u64,
     /// Whether the finished file was to be published.
     publishing: bool,
@@ -176,7 +179,9 @@ impl Driver {
                 }
                 () = sleep_until(deadline.unwrap_or_else(far_future)), if deadline.is_some() => None,
                 Some(ended) = self.tasks.join_next() => {
-                    ended.map_err(broken)?;
+                    if let Err(error) = ended && !error.is_cancelled() {
+                        return Err(broken(error));
+                    }
                     continue;
                 }
             };
@@ -206,20 +211,20 @@ impl Driver {
 
     /// Keeps what only the driver needs of a report and returns the session's part.
     fn take_in(&mut self, mut report: Report) -> Event {
+        let phase = self.session.progress().phase;
         if let Event::AttemptFailed { failure, retry_after, .. }
         | Event::ProbeFailed { failure, retry_after } = &mut report.event
             && failure.is_transient()
-            && *failure != Failure::Unsent
+            && !matches!(failure, Failure::Unsent | Failure::Short)
+            && matches!(phase, Phase::Probing | Phase::Transferring)
         {
             *retry_after = (*retry_after).max(self.client.pace.take());
         }
         match report.event {
             Event::AttemptFailed { attempt, .. }
-            | Event::StorageFailed { during: StorageTask::Attempt(attempt), .. } => {
+            | Event::StorageFailed { during: StorageTask::Attempt(attempt) } => {
                 let running = self.running.remove(&attempt);
-                if let Some(running) = running
-                    && self.session.progress().phase == Phase::Transferring
-                {
+                if let Some(running) = running.filter(|_| phase == Phase::Transferring) {
                     self.failures.range(running.range);
                 }
             }
@@ -239,7 +244,7 @@ impl Driver {
             Attached::Nothing => {}
             Attached::Open(open) => self.open = Some(*open),
             // Once the session winds up, what fails fails because of that.
-            Attached::Source(_) if self.session.progress().phase == Phase::Draining => {}
+            Attached::Source(_) if phase == Phase::Draining => {}
             Attached::Source(error) => {
                 if matches!(report.event, Event::ProbeFailed { .. }) {
                     self.teller.probe_failed(error.kind(), in_full(&error));
@@ -284,7 +289,7 @@ impl Driver {
     fn probe(&mut self) {
         let (source, object) = (Arc::clone(&self.client.source), Arc::clone(&self.object));
         let reporter = self.reporter.clone();
-        self.tasks.spawn(async move {
+        let asking = self.tasks.spawn(async move {
             reporter.send(match source.probe(&object).await {
                 Ok(identity) => {
                     Report { event: Event::Probed { identity }, attached: Attached::Nothing }
@@ -298,6 +303,10 @@ impl Driver {
                 },
             });
         });
+        // What was not answered in time must not be taken for the answer to this one.
+        if let Some(given_up) = self.asking.replace(asking) {
+            given_up.abort();
+        }
     }
 
     fn prepare(&mut self, identity: ObjectIdentity, plan: PartPlan, mode: PrepareMode) {
@@ -312,6 +321,10 @@ impl Driver {
         }
         let (storage, left) = (self.storage.clone(), Arc::clone(&self.left));
         let (source, object) = (Arc::clone(&self.client.source), Arc::clone(&self.object));
+        if mode == PrepareMode::Fresh {
+            // From now on there is nothing of it to go back to.
+            Arc::make_mut(&mut self.left).checkpoint = None;
+        }
         let reporter = self.reporter.clone();
         self.tasks.spawn_blocking(move || {
             let opened = storage.prepare(&identity, &plan, mode, &left).and_then(|prepared| {
@@ -323,7 +336,9 @@ impl Driver {
                     }
                     Preparation::Ready(partial, prepared) => (partial, prepared),
                 };
-                let committer = storage.committer(&prepared, reporter.clone())?;
+                let committer = storage
+                    .committer(&prepared, reporter.clone())
+                    .inspect_err(|_| drop(storage.leave(Some(&prepared))))?;
                 let fetching = Arc::new(Fetching {
                     source,
                     object,

@@ -38,6 +38,7 @@ impl Storage {
                     // The user has given up: begin nothing.
                     return Ok(Preparation::Absent);
                 }
+                self.refuse_clobbering()?;
                 self.create(identity, plan, left)
             }
         }
@@ -58,19 +59,17 @@ impl Storage {
             && self.is_bound_at_destination(bind)?
         {
             // Published, but the run ended before it could remove the checkpoint.
-            let crc = self.crc_as_recorded(plan, &codec)?;
-            return match crc.filter(|crc| server_crc(identity, plan).is_none_or(|s| s == *crc)) {
-                Some(crc64) => {
-                    self.remove_left(left)?;
-                    let checksum_matches = self.checksum_at_destination(plan.extent().len())?;
-                    Ok(Preparation::AtDestination(Examined { crc64, checksum_matches }))
-                }
-                None => {
-                    self.refuse_clobbering()?;
-                    self.lock.remove_partial(&name)?;
-                    Ok(Preparation::Absent)
-                }
-            };
+            let found = self.recorded_at_destination(identity, plan, &codec)?;
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(Preparation::Absent);
+            }
+            if let Some(examined) = found {
+                self.remove_left(left)?;
+                return Ok(Preparation::AtDestination(examined));
+            }
+            self.refuse_clobbering()?;
+            self.lock.remove_partial(&name)?;
+            return Ok(Preparation::Absent);
         }
         // Without a bind record nothing was recorded, unless the record was damaged since.
         if bind.is_none() && recorded.is_empty() {
@@ -117,12 +116,21 @@ impl Storage {
         }
     }
 
-    /// CRC-64 of what stands at the destination, if every part is recorded and reads as recorded.
-    fn crc_as_recorded(&self, plan: &PartPlan, codec: &SlotCodec) -> Result<Option<u64>, FsError> {
+    /// What stands at the destination, if every part is recorded and reads as recorded. `None`,
+    /// too, once the user wants to stop.
+    fn recorded_at_destination(
+        &self,
+        identity: &ObjectIdentity,
+        plan: &PartPlan,
+        codec: &SlotCodec,
+    ) -> Result<Option<Examined>, FsError> {
         let Ok(Some(file)) = self.lock.open_destination() else { return Ok(None) };
         let checkpoint = self.lock.checkpoint();
-        let mut whole = 0;
+        let mut crc64 = 0;
         for part in (0..plan.count()).map(PartIndex::new) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let recorded = read_slot(checkpoint.as_ref(), codec, part);
             let range = plan.range(part);
             let start = range.and_then(|range| plan.offset_in_file(range.start()));
@@ -133,10 +141,16 @@ impl Storage {
             if !found.is_ok_and(|found| found == recorded) {
                 return Ok(None);
             }
-            whole = combine(whole, recorded, range.len());
+            crc64 = combine(crc64, recorded, range.len());
+        }
+        if server_crc(identity, plan).is_some_and(|server| server != crc64) {
+            return Ok(None);
         }
         self.make_durable(file.as_ref())?;
-        Ok(Some(whole))
+        match self.checksum {
+            None => Ok(Some(Examined { crc64, checksum_matches: None })),
+            Some(_) => examine(file.as_ref(), plan.extent().len(), self.checksum, &self.stop),
+        }
     }
 
     /// Header, partial file, bind record: each durable before the next, so that a crash at any
@@ -190,6 +204,24 @@ impl Storage {
         Ok(Preparation::Ready(PreparedPartial::Fresh, prepared))
     }
 
+    /// Binds the checkpoint anew to a file that was restored or resized, all of it having been
+    /// read back: should the run end right after the rename, the next one is to recognise it.
+    pub(super) fn rebind(&self, prepared: &Prepared) -> Result<(), FsError> {
+        if self.recording == Recording::Off || prepared.trust == Trust::AsBound {
+            return Ok(());
+        }
+        let Ok(header) = remains::header(self.lock.checkpoint().as_ref())? else { return Ok(()) };
+        let (id, size) = prepared.partial.check()?;
+        self.write_bind(&Bind {
+            session: header.session,
+            inode: id.inode,
+            birth: id.birth,
+            size,
+            device: id.device,
+            partial_name: header.partial_name,
+        })
+    }
+
     fn write_bind(&self, bind: &Bind) -> Result<(), FsError> {
         let checkpoint = self.lock.checkpoint();
         checkpoint.write_all_at(&page(bind.encode())?, HEADER_LEN as u64)?;
@@ -224,15 +256,6 @@ impl Storage {
         }
         self.make_durable(file.as_ref())?;
         Ok(Some(examined))
-    }
-
-    /// Whether what stands at the destination has the digest that the user gave, if any.
-    fn checksum_at_destination(&self, len: u64) -> Result<Option<bool>, FsError> {
-        let (Some(_), Some(file)) = (self.checksum, self.lock.open_destination()?) else {
-            return Ok(None);
-        };
-        let examined = examine(file.as_ref(), len, self.checksum, &self.stop)?;
-        Ok(examined.and_then(|examined| examined.checksum_matches))
     }
 
     /// An earlier run may have been cut off between the rename and its last sync.

@@ -3,8 +3,8 @@
 use super::Open;
 use super::hash::Examined;
 use crate::source::SourceError;
-use ossget_core::session::{CommitId, Event, SlotWrite, StorageFault, StorageTask};
-use ossget_fs::{FsError, FsErrorKind};
+use ossget_core::session::{CommitId, Event, SlotWrite, StorageTask};
+use ossget_fs::FsError;
 use tokio::sync::mpsc;
 
 /// An event for the session, with what only the driver needs of it.
@@ -55,11 +55,7 @@ impl Reporter {
 
     /// Reports that local storage failed.
     pub(super) fn storage(&self, during: StorageTask, error: FsError) {
-        let fault = match error.kind() {
-            FsErrorKind::NoSpace => StorageFault::NoSpace,
-            _ => StorageFault::Broken,
-        };
-        let event = Event::StorageFailed { during, fault };
+        let event = Event::StorageFailed { during };
         self.send(Report { event, attached: Attached::Storage(error) });
     }
 }

@@ -5,8 +5,8 @@ use crate::options::{Clobber, Durability, Options, Resume, Symlink};
 use crate::{Checksum, Error, ErrorKind, Object};
 use ossget_core::session::{Event, Examination, PreparedPartial, Recording, ResumeVerify};
 use ossget_core::{
-    Admission, Checkpoint, Locator, PartIndex, PartPlan, RefuseReason, SLOT_LEN, Slot, SlotCodec,
-    SourceKind, Wanted, admit,
+    Admission, Checkpoint, FreshReason, Locator, PartIndex, PartPlan, RefuseReason, SLOT_LEN, Slot,
+    SlotCodec, SourceKind, Wanted, admit,
 };
 use ossget_fs::{
     Caveat, CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, PartialFile, Place,
@@ -190,7 +190,10 @@ impl Storage {
                     None => Ok(damaged(partial_name)),
                 }
             }
-            (Admission::Fresh(ossget_core::FreshReason::Empty), _) => Ok(Left::default()),
+            // An empty header with a bind record behind it has been emptied by something else.
+            (Admission::Fresh(FreshReason::Empty), _) if partial_name.is_none() => {
+                Ok(Left::default())
+            }
             _ => Ok(damaged(partial_name)),
         }
     }
@@ -271,6 +274,7 @@ impl Storage {
             Clobber::Replace => PublishMode::Replace,
             Clobber::Refuse => PublishMode::CreateNew,
         };
+        self.rebind(prepared)?;
         self.lock.publish(prepared.partial.as_ref(), &prepared.name, mode)?;
         Ok(Event::Published)
     }
