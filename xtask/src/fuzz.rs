@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
-use crate::long::heading;
+use crate::evidence::heading;
 use crate::process::{
     Context, Failure, Outcome, cargo, line_of, output, program, root, run as run_command, succeeds,
 };

@@ -8,6 +8,7 @@
 mod check;
 mod ci;
 mod demo;
+mod evidence;
 mod faults;
 mod fuzz;
 mod layers;
