@@ -6,7 +6,7 @@ import importlib
 import urllib.parse
 
 import scenarios
-from sdk import Identity
+from sdk import identity, identity_arguments
 from simulator import Simulator, resolve_localhost_names
 
 
@@ -27,27 +27,16 @@ def main():
     parser.add_argument("--sdk", choices=["oss2", "v2"], required=True)
     parser.add_argument("--signature", choices=["v1", "v4"], required=True)
     parser.add_argument("--addressing", choices=["path", "virtual"], required=True)
-    parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--region", required=True)
-    parser.add_argument("--bucket", required=True)
-    parser.add_argument("--access-key-id", required=True)
-    parser.add_argument("--secret", required=True)
+    identity_arguments(parser)
     parser.add_argument("--dir", required=True)
     parser.add_argument("scenario")
     args = parser.parse_args()
 
     resolve_localhost_names()
-    identity = Identity(
-        endpoint=addressed(args.endpoint, args.addressing),
-        region=args.region,
-        bucket=args.bucket,
-        access_key_id=args.access_key_id,
-        secret=args.secret,
-        version=args.signature,
-    )
+    who = identity(args, addressed(args.endpoint, args.addressing), args.signature)
     module = importlib.import_module(f"sdk_{args.sdk}")
     log = Log(args.endpoint)
-    getattr(scenarios, args.scenario)(Case(module, identity, log, args.dir))
+    getattr(scenarios, args.scenario)(Case(module, who, log, args.dir))
     log.forget_requests()
     check_log(log.past, module, args)
 

@@ -16,6 +16,24 @@ class Identity:
     version: str
 
 
+def identity_arguments(parser):
+    """What a script has to be told for an identity."""
+    for name in ["endpoint", "region", "bucket", "access-key-id", "secret"]:
+        parser.add_argument(f"--{name}", required=True)
+
+
+def identity(args, endpoint, version):
+    """The identity that a script was told."""
+    return Identity(
+        endpoint=endpoint,
+        region=args.region,
+        bucket=args.bucket,
+        access_key_id=args.access_key_id,
+        secret=args.secret,
+        version=version,
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Stored:
     """What the service says about an object that was put."""

@@ -81,6 +81,10 @@ class Sdk:
 
     def download(self, key, path, state_dir, part_size):
         """The resumable download, in three threads."""
+        self.resume(key, path, state_dir, part_size, num_threads=3)
+
+    def resume(self, key, path, state_dir, part_size, **options):
+        """The resumable download, with the SDK's defaults for all that is not said."""
         store = oss2.ResumableDownloadStore(root=state_dir)
         with failures():
             oss2.resumable_download(
@@ -89,8 +93,8 @@ class Sdk:
                 path,
                 multiget_threshold=part_size,
                 part_size=part_size,
-                num_threads=3,
                 store=store,
+                **options,
             )
 
     def presign(self, method, key, seconds=600, content_type=None, metadata=None, download_as=None):

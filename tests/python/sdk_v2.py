@@ -84,14 +84,17 @@ class Sdk:
 
     def download(self, key, path, state_dir, part_size):
         """The downloader with a checkpoint, in three threads."""
+        options = {"parallel_num": 3, "use_temp_file": True, "verify_data": True}
+        self.resume(key, path, state_dir, part_size, **options)
+
+    def resume(self, key, path, state_dir, part_size, **options):
+        """The downloader with a checkpoint, and the SDK's defaults for all that is not said."""
         downloader = self._client.downloader(
             part_size=part_size,
-            parallel_num=3,
-            use_temp_file=True,
             enable_checkpoint=True,
             # It takes the folder of what it is given.
             checkpoint_dir=f"{state_dir}/",
-            verify_data=True,
+            **options,
         )
         with failures():
             downloader.download_file(oss.GetObjectRequest(self._bucket, key), path)
