@@ -2,7 +2,8 @@
 //!
 //! Behind the feature `python`, because it installs packages; `cargo xtask ci` turns it on. What is
 //! asked and expected stands in `tests/python/scenarios.py`; here each scenario gets a simulator
-//! of its own, as a process of its own, and a Python with the SDKs.
+//! of its own, as a process of its own, and a Python with the SDKs. `tests/python/corruptions.py`
+//! compares how the SDKs and `ossget` resume what was damaged.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -136,6 +137,27 @@ fn put_and_download(sdk: Sdk) {
     assert!(found == content[..], "the download has other bytes");
 }
 
+/// What kept bytes do to the file when they are no longer what was written: `ossget` must find
+/// them and fetch only them again. What the SDKs do is compared with the committed table; a
+/// difference there is a note, since it is not ours to keep.
+#[cfg(unix)]
+#[test]
+fn damage_between_runs_is_found_whatever_the_sdks_make_of_it() {
+    let python = python();
+    let sim = Process::start();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut command = sim.script(python, "corruptions.py", &dir);
+    command.arg("--ossget").arg(binary("ossget"));
+    if std::env::var_os("OSSGET_CORRUPTIONS").is_none_or(|wanted| wanted != "record") {
+        let evidence = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/evidence");
+        command.arg("--committed").arg(evidence.join("corruptions.txt"));
+    }
+    // Its notes are for whoever runs this, also where the test passes.
+    let output = command.stderr(Stdio::inherit()).output().expect("Python starts");
+    assert_success(&output);
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// A simulator that dies with its test.
 #[derive(Debug)]
 struct Process {
@@ -165,16 +187,22 @@ impl Process {
             Addressing::Path => "path",
             Addressing::Virtual => "virtual",
         };
+        let mut command = self.script(python, "run.py", dir);
+        command.arg(scenario).args(["--sdk", sdk.name, "--signature", sdk.signature]);
+        command.args(["--addressing", addressing]);
+        assert_success(&command.output().expect("Python starts"));
+    }
+
+    /// A script that is told where the simulator is and who may ask it.
+    fn script(&self, python: &Path, name: &str, dir: &TempDir) -> Command {
         let mut command = Command::new(python);
-        command.args(["-X", "utf8", "-B"]).arg(scripts().join("run.py")).arg(scenario);
-        command.args(["--sdk", sdk.name, "--signature", sdk.signature]);
-        command.args(["--addressing", addressing, "--endpoint", &self.endpoint]);
-        command.args(["--region", REGION, "--bucket", BUCKET]);
+        command.args(["-X", "utf8", "-B"]).arg(scripts().join(name));
+        command.args(["--endpoint", &self.endpoint, "--region", REGION, "--bucket", BUCKET]);
         command.args(["--access-key-id", ID, "--secret", SECRET]).arg("--dir").arg(dir.path());
         // The SDKs keep state in the home folder unless told otherwise, and honour proxies.
         command.env("HOME", dir.path()).env("USERPROFILE", dir.path());
         command.env("NO_PROXY", "*").env("no_proxy", "*").stdin(Stdio::null());
-        assert_success(&command.output().expect("Python starts"));
+        command
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod check;
 mod ci;
+mod corruptions;
 mod demo;
 mod evidence;
 mod faults;
@@ -44,6 +45,7 @@ fn run(words: &[&str]) -> Outcome {
         ["faults", rest @ ..] => faults::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["demo"] => demo::run(),
+        ["corruptions"] => corruptions::run(),
         ["long", rest @ ..] => long::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
@@ -68,6 +70,8 @@ cargo xtask COMMAND
   faults --check [--strict]  whether the markers lead to tests and faults; strictly: matrix current, no row NONE
   fuzz [--seconds N] [TARGET...]  drive the fuzz targets with libFuzzer; the summary goes to docs/evidence/
   demo                  kill a 1 GiB download half-way, resume it, show what was kept
+  corruptions           damage half-done downloads of ossget and of the Python SDKs, resume them; the
+                        table goes to docs/evidence/
   long sim [--seeds N]  many simulated downloads; the log goes to docs/evidence/
   long kills [--count N]  many killed and resumed downloads; the log goes to docs/evidence/
   long power-cuts [--count N]  many power cuts of a real file system; the log goes to docs/evidence/
