@@ -1,18 +1,22 @@
 //! One process run: a driver between the real session and the simulated world.
 
-use super::content::{BLOCK, Object, ZeroCrc, token};
-use super::disk::{Crash, Disk, Unit};
+use super::adapter::{
+    Action, CommitId, Driven, Event, Examination, Micros, Outcome, Recording, Remains,
+    ResumeVerify, SECOND, SlotWrite, StopReason, StorageTask, limit_changed, may_repeat,
+    storage_failed,
+};
+use super::catalogue::Fault;
+use super::content::Object;
+use super::disk::Crash;
+use super::exchange::Exchange;
+use super::oracle::{Watch, expected_integrity};
 use super::rng::Rng;
-use super::world::{PARTIAL_PREFIX, Settings, World};
-use ossget_core::session::{
-    Action, AttemptId, CommitId, Event, Examination, Handled, Moment, Outcome, Piece, PrepareMode,
-    PreparedPartial, ResumeVerify, Session, SlotWrite, StorageTask,
-};
-use ossget_core::{
-    Bind, ByteRange, Checkpoint, Failure, HEADER_LEN, Header, Locator, PartIndex, PartPlan,
-    PartSet, SLOTS_OFFSET, Slot, SlotCodec, SourceKind, file_len,
-};
-use std::cmp::Reverse;
+use super::settings::{Clobber, Durability, Order, Settings, Watching};
+use super::storage::{Begin, CHECKPOINT, DESTINATION, Store};
+use super::trace::Trace;
+use super::weather::Weather;
+use super::world::World;
+use ossget_core::PartIndex;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
@@ -20,472 +24,419 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) enum End {
     Crashed,
+    /// Another process holds the lock.
+    Locked,
+    /// The destination exists and must not be replaced, or the checkpoint is another download's.
+    Refused,
     Finished(Outcome),
     /// A law was broken.
     Broken(String),
 }
 
-/// Something that will happen, in order of time, then of cause.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
-    Report(Box<Report>),
-    /// The next blocks of an attempt's body arrive.
+/// Something that will happen.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    Report(Box<Event>),
+    /// The response head of an attempt.
+    Head(u64),
+    HeadMissing(u64),
+    /// The next bytes of an attempt's body arrive.
     Body(u64),
     SyncEnds(CommitId, usize),
 }
 
-/// Reports that need an order only to be kept in a heap.
-#[derive(Clone, Debug)]
-struct Report(Event);
+/// In order of time, then of cause.
+struct Entry {
+    at: Micros,
+    order: u64,
+    what: Happening,
+}
 
-impl PartialEq for Report {
-    fn eq(&self, _: &Self) -> bool {
-        true
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
     }
 }
-impl Eq for Report {}
-impl PartialOrd for Report {
+impl Eq for Entry {}
+impl PartialOrd for Entry {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
-impl Ord for Report {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        // The heap gives the greatest first.
+        (other.at, other.order).cmp(&(self.at, self.order))
     }
-}
-
-struct Exchange {
-    id: AttemptId,
-    range: ByteRange,
-    position: u64,
-    /// CRC of what was written of the current part.
-    piece: Piece,
-    served: Object,
-    dies_at: Option<u64>,
-    silent: bool,
 }
 
 pub(crate) struct Process<'a> {
     pub(crate) world: &'a mut World,
     pub(crate) rng: &'a mut Rng,
-    zeros: &'a ZeroCrc,
-    now: Duration,
+    pub(crate) settings: Settings,
+    pub(crate) now: Micros,
+    /// When everything that is wrong is put right, if it is.
+    heal_at: Option<Micros>,
+    pub(crate) healed: bool,
+    pub(crate) healed_at: Micros,
     order: u64,
-    agenda: BinaryHeap<Reverse<(Duration, u64, Happening)>>,
-    exchanges: BTreeMap<u64, Exchange>,
-    opened: Option<Opened>,
-    checkpoint: Option<u64>,
-    old_header: Option<Header>,
-    settings: Settings,
-    /// Slots that were valid when the process began: never fetched again unless found false.
-    pub(crate) valid_at_start: PartSet,
-    resumed: bool,
+    agenda: BinaryHeap<Entry>,
+    pub(crate) live: BTreeMap<u64, Exchange>,
+    pub(crate) store: Store,
+    pub(crate) watch: Watch,
+    pub(crate) weather: Weather,
+    /// The content that the last probe saw.
+    pub(crate) probed: Object,
+    pub(crate) probes: u64,
+    /// What the service asked for with the failure of an attempt.
+    pub(crate) asked_to_wait: BTreeMap<u64, Option<Duration>>,
+    doubted: bool,
+    pub(crate) steps: u64,
+    trace: Option<Trace>,
 }
 
-struct Opened {
-    plan: PartPlan,
-    codec: SlotCodec,
-    object: Object,
-    name: String,
-    inode: u64,
-}
-
-const CHECKPOINT: &str = "checkpoint";
-pub(crate) const DESTINATION: &str = "destination";
+/// No run needs more steps than this, whatever is wrong with the world.
+const MOST_STEPS: u64 = 2_000_000;
 
 impl<'a> Process<'a> {
     pub(crate) fn new(
         world: &'a mut World,
         rng: &'a mut Rng,
-        zeros: &'a ZeroCrc,
         settings: Settings,
+        heal_at: Option<Micros>,
     ) -> Self {
+        let probed = world.object;
+        let trace = world.trace.take();
         Self {
             world,
             rng,
-            zeros,
-            now: Duration::ZERO,
+            settings,
+            now: 0,
+            heal_at,
+            healed: false,
+            healed_at: 0,
             order: 0,
             agenda: BinaryHeap::new(),
-            exchanges: BTreeMap::new(),
-            opened: None,
-            checkpoint: None,
-            old_header: None,
-            settings,
-            valid_at_start: PartSet::new(0),
-            resumed: false,
+            live: BTreeMap::new(),
+            store: Store::default(),
+            watch: Watch::new(),
+            weather: Weather::default(),
+            probed,
+            probes: 0,
+            asked_to_wait: BTreeMap::new(),
+            doubted: false,
+            steps: 0,
+            trace,
         }
     }
 
     /// Runs until the end, the crash, or a broken law.
     pub(crate) fn run(&mut self) -> End {
-        match self.try_run() {
+        let end = match self.try_run() {
             Ok(end) => end,
             Err(Crash) => End::Crashed,
+        };
+        self.tell_aloud(&end);
+        self.world.trace = self.trace.take();
+        match self.watch.broken.is_empty() {
+            true => end,
+            false => End::Broken(self.watch.broken.join("; ")),
         }
     }
 
     fn try_run(&mut self) -> Result<End, Crash> {
-        let resume = self.load_checkpoint()?;
-        let config = self.settings.session_config(self.rng.next());
-        let mut session = Session::new(config, resume);
-        for _ in 0..200_000 {
-            while let Some(action) = session.poll_action() {
-                if let Some(end) = self.execute(action)? {
+        let settings = self.settings;
+        self.tell_aloud(&settings);
+        let resume = match self.begin()? {
+            Begin::Go(resume) => resume.map(|resume| *resume),
+            Begin::Locked => return Ok(End::Locked),
+            Begin::Exists | Begin::Refused => return Ok(End::Refused),
+        };
+        let mut session = Driven::new(&self.settings, self.rng.next(), resume);
+        for _ in 0..MOST_STEPS {
+            self.steps += 1;
+            while let Some(action) = session.next_action() {
+                self.tell_aloud(&action);
+                if let Some(end) = self.execute(action, &mut session)? {
                     return Ok(end);
                 }
             }
-            let progress = session.progress();
-            if progress.bytes_total.is_some_and(|total| progress.bytes_done > total) {
+            if session.is_beyond_the_end() {
                 return Ok(End::Broken("more done than there is".into()));
             }
-            if self.rng.below(1000) == 0 && self.settings.cancels {
-                let _ = session.handle(Moment::new(self.now), Event::Cancel);
-                continue;
+            self.watch.check_redo(&self.settings, session.commit_window());
+            self.world.look();
+            if self.settings.watching == Watching::Files {
+                self.watch.broken.clear();
+            } else if !self.watch.broken.is_empty() {
+                return Ok(End::Broken(String::new()));
             }
-            let deadline = session.poll_deadline().map(|d| d.at.since_origin());
-            let next = self.agenda.peek().map(|Reverse((at, ..))| *at);
-            match (next, deadline) {
-                (None, None) => return Ok(End::Broken("nothing to wait for".into())),
-                (Some(at), deadline) if deadline.is_none_or(|deadline| at <= deadline) => {
-                    let Some(Reverse((at, _, what))) = self.agenda.pop() else { continue };
-                    self.now = self.now.max(at);
-                    if let Some(event) = self.happen(what)? {
-                        self.report(&mut session, event);
-                    }
-                }
-                (_, Some(deadline)) => {
-                    self.now = self.now.max(deadline);
-                    let _ = session.handle(Moment::new(self.now), Event::Tick);
-                }
-                (Some(_), None) => unreachable!("taken by the first arm"),
+            if let Some(law) = self.advance(&mut session)? {
+                return Ok(End::Broken(law));
             }
         }
         Ok(End::Broken("no end in sight".into()))
     }
 
-    fn report(&mut self, session: &mut Session, event: Event) {
-        let again = self.rng.chance(2).then(|| event.clone());
-        let _: Handled = session.handle(Moment::new(self.now), event);
-        // A report that comes twice must do no harm.
-        if let Some(event) = again
-            && !matches!(
-                event,
-                Event::Received { .. } | Event::Probed { .. } | Event::ProbeFailed { .. }
-            )
+    /// Lets the next thing happen. A broken law, if nothing ever would.
+    fn advance(&mut self, session: &mut Driven) -> Result<Option<String>, Crash> {
+        if self.settings.cancels && !self.healed && self.rng.below(1000) == 0 {
+            self.watch.causes.cancelled = true;
+            session.tell(self.now, Event::Cancel);
+            return Ok(None);
+        }
+        // What has come in is reported before time is looked at.
+        let deadline = session.deadline().map(|deadline| deadline.max(self.now));
+        let next = self.agenda.peek().map(|entry| entry.at);
+        let Some(soonest) = [next, deadline].into_iter().flatten().min() else {
+            return Ok(Some(format!("nothing to wait for while {:?}", session.phase())));
+        };
+        let outside = [self.heal_at.filter(|_| !self.healed), self.weather.next()];
+        if let Some(at) = outside.into_iter().flatten().min()
+            && at <= soonest
         {
-            let _: Handled = session.handle(Moment::new(self.now), event);
+            self.now = self.now.max(at);
+            self.intervene(session, at);
+            return Ok(None);
+        }
+        self.now = self.now.max(soonest);
+        if next == Some(soonest) {
+            let entry = self.agenda.pop().expect("there is a next");
+            for event in self.happen(entry.what)? {
+                self.report(session, event);
+            }
+        } else {
+            session.tell(self.now, Event::Tick);
+        }
+        Ok(None)
+    }
+
+    fn intervene(&mut self, session: &mut Driven, at: Micros) {
+        if self.heal_at == Some(at) && !self.healed {
+            self.heal();
+            self.report(session, limit_changed(self.settings.parallel));
+        } else if let Some(fault) = self.weather.take_next() {
+            self.tell_aloud(&fault);
+            for event in self.turn(fault) {
+                self.report(session, event);
+            }
         }
     }
 
-    fn later(&mut self, at_most_ms: u64, what: Happening) {
-        let at = self.now + Duration::from_micros(self.rng.below(at_most_ms * 1000));
-        self.order += 1;
-        self.agenda.push(Reverse((at, self.order, what)));
+    /// From here on nothing goes wrong any more.
+    fn heal(&mut self) {
+        self.healed = true;
+        self.healed_at = self.now;
+        self.weather.clear();
+        self.world.disk_full = false;
+        for exchange in self.live.values_mut() {
+            exchange.heal();
+        }
     }
 
-    fn later_report(&mut self, at_most_ms: u64, event: Event) {
-        self.later(at_most_ms, Happening::Report(Box::new(Report(event))));
-    }
-
-    fn load_checkpoint(&mut self) -> Result<Option<Checkpoint>, Crash> {
-        let disk = &mut self.world.disk;
-        disk.step()?;
-        let Some(&inode) = disk.names.get(CHECKPOINT) else {
-            self.checkpoint = Some(disk.create(CHECKPOINT)?);
-            return Ok(None);
+    fn report(&mut self, session: &mut Driven, event: Event) {
+        self.tell_aloud(&event);
+        let again = (may_repeat(&event) && self.rng.chance(2)).then(|| event.clone());
+        let is_false = match &event {
+            Event::Rehashed { part, recorded, found } if *found != Some(*recorded) => Some(*part),
+            _ => None,
         };
-        self.checkpoint = Some(inode);
-        let Some((header, recorded)) = read_checkpoint(disk, inode) else { return Ok(None) };
-        self.old_header = Some(header.clone());
-        self.valid_at_start = recorded.clone();
-        Ok(Some(Checkpoint { header, recorded }))
+        if matches!(event, Event::Rehashed { .. }) {
+            self.watch.progressed(self.now);
+        }
+        if session.tell(self.now, event)
+            && let Some(part) = is_false
+        {
+            self.watch.knows_false(part);
+        }
+        // A report that comes twice must do no harm.
+        if let Some(event) = again {
+            session.tell(self.now, event);
+        }
     }
 
-    fn execute(&mut self, action: Action) -> Result<Option<End>, Crash> {
+    /// Adds to the trace, where one is wanted.
+    fn tell_aloud(&mut self, what: &dyn std::fmt::Debug) {
+        if let Some(trace) = &mut self.trace {
+            trace.add(self.now, what);
+        }
+    }
+
+    pub(crate) fn later(&mut self, delay: Micros, what: Happening) {
+        self.agenda_at(self.now + delay, what);
+    }
+
+    pub(crate) fn agenda_at(&mut self, at: Micros, what: Happening) {
+        self.order += 1;
+        self.agenda.push(Entry { at, order: self.order, what });
+    }
+
+    fn later_report(&mut self, within: Micros, event: Event) {
+        let delay = self.rng.below(within);
+        self.later(delay, Happening::Report(Box::new(event)));
+    }
+
+    fn happen(&mut self, what: Happening) -> Result<Vec<Event>, Crash> {
+        Ok(match what {
+            Happening::Report(event) => vec![*event],
+            Happening::Head(serial) => self.head(serial),
+            Happening::HeadMissing(serial) => self.head_missing(serial),
+            Happening::Body(serial) => {
+                self.world.disk.step()?;
+                self.body(serial)
+            }
+            Happening::SyncEnds(commit, covered) => vec![self.sync_ends(commit, covered)?],
+        })
+    }
+
+    fn execute(&mut self, action: Action, session: &mut Driven) -> Result<Option<End>, Crash> {
         self.world.disk.step()?;
         match action {
             Action::Probe => self.probe(),
             Action::Prepare { identity, plan, mode } => {
-                let object = self.world.probed;
-                assert_eq!(identity.size, object.size);
-                let partial = match mode {
-                    PrepareMode::Fresh => self.prepare_fresh(&identity, plan, object)?,
-                    PrepareMode::Resume => self.prepare_resume(plan, object)?,
-                };
-                self.later_report(5, Event::Prepared { partial });
-            }
-            Action::Fetch { attempt, range } => {
-                if let Some(broken) = self.fetch(attempt, range) {
-                    return Ok(Some(End::Broken(broken)));
+                if self.world.disk_full {
+                    self.watch.causes.storage = true;
+                    let failed = storage_failed(StorageTask::Prepare);
+                    self.later_report(SECOND, failed);
+                    return Ok(None);
                 }
-            }
-            Action::Abort { attempt } => {
-                if let Some(exchange) = self.exchanges.remove(&attempt.serial()) {
-                    self.end_attempt(&exchange, Failure::Aborted);
+                let partial = self.prepare(&identity, plan, mode)?;
+                if let Some(opened) = &self.store.opened {
+                    self.watch.prepared(self.now, opened.plan, opened.kept.clone());
                 }
+                self.later_report(5_000, Event::Prepared { partial });
             }
-            Action::Sync { commit } => {
-                let inode = self.opened().inode;
-                let covered = self.world.disk.begin_sync(inode);
-                self.later(300, Happening::SyncEnds(commit, covered));
-            }
+            Action::Fetch { attempt, range } => self.fetch(attempt, range),
+            Action::Abort { attempt } => self.abort(attempt),
+            Action::Sync { commit } => self.sync_begins(commit),
             Action::Record { commit, slots } => self.record(commit, &slots)?,
             Action::Rehash { first, count, verify } => self.rehash(first, count, verify)?,
-            Action::Verify { .. } => {
-                let examination = Examination::Intact;
-                self.later_report(2, Event::Verified { examination });
+            Action::Verify { .. } => self.verify(),
+            Action::Publish => self.publish()?,
+            Action::Finish { outcome } => return self.finish(outcome, session).map(Some),
+            Action::Retry { attempt, range, wait, .. } => {
+                let asked = self.asked_to_wait.remove(&attempt.serial()).flatten();
+                let part = self.plan().part_at(range.start()).expect("inside the extent");
+                self.watch.retry(self.now, part, wait, asked);
             }
-            Action::Publish => {
-                let Opened { name, inode, .. } = self.opened();
-                let (name, inode) = (name.clone(), *inode);
-                let disk = &mut self.world.disk;
-                disk.sync(inode)?;
-                disk.rename(&name, DESTINATION)?;
-                disk.sync_dir()?;
-                self.later_report(2, Event::Published);
+            Action::Doubt { .. } => {
+                self.doubted = true;
+                self.watch.doubt();
+                if !self.world.tainted {
+                    self.watch.broken.push("good bytes are doubted".into());
+                }
             }
-            Action::Finish { outcome } => {
-                return self.finish(outcome).map(Some);
-            }
-            Action::Retry { .. } | Action::Doubt { .. } => {}
             _ => return Ok(Some(End::Broken("an unknown action".into()))),
         }
         Ok(None)
     }
 
-    fn probe(&mut self) {
-        if self.settings.network_faults && self.rng.chance(10) {
-            let failure = *self.pick(&[Failure::Network, Failure::Unavailable, Failure::Throttled]);
-            self.later_report(50, Event::ProbeFailed { failure, retry_after: None });
+    /// Whether the whole was found wrong, or another object took its place.
+    pub(crate) fn began_again(&self) -> bool {
+        self.doubted || self.watch.restarts > 0
+    }
+
+    fn inode(&self) -> u64 {
+        self.store.opened.as_ref().expect("prepared first").inode
+    }
+
+    fn sync_begins(&mut self, commit: CommitId) {
+        let covered = self.world.disk.begin_sync(self.inode());
+        let slow = self.weather.is(Fault::SlowSync, self.now);
+        if slow {
+            self.world.hits.count(Fault::SlowSync);
+        }
+        let delay = if slow { 30 * SECOND } else { self.rng.below(300_000) };
+        self.later(delay, Happening::SyncEnds(commit, covered));
+    }
+
+    fn sync_ends(&mut self, commit: CommitId, covered: usize) -> Result<Event, Crash> {
+        let inode = self.inode();
+        let during = StorageTask::Commit(commit);
+        if std::mem::take(&mut self.weather.sync_error) {
+            self.world.hits.count(Fault::SyncError);
+            self.watch.causes.storage = true;
+            self.watch.causes.poisoned = true;
+            self.watch.never_record();
+            self.world.disk.lose_pending(inode);
+            return Ok(storage_failed(during));
+        }
+        if self.world.disk_full && self.rng.chance(30) {
+            self.world.hits.count(Fault::DiskFull);
+            self.watch.causes.storage = true;
+            self.watch.causes.poisoned = true;
+            self.watch.never_record();
+            self.world.disk.lose_pending(inode);
+            return Ok(storage_failed(during));
+        }
+        if self.weather.truncation && self.rng.chance(30) {
+            self.truncate();
+        }
+        if !self.is_whole() {
+            self.watch.causes.storage = true;
+            self.watch.causes.poisoned = true;
+            self.watch.never_record();
+            return Ok(storage_failed(during));
+        }
+        let lies =
+            self.weather.is(Fault::LostFlush, self.now) || self.settings.order == Order::Ignored;
+        if self.settings.durability == Durability::Process {
+            // Nothing is synced, and nobody has asked for more.
+        } else if lies {
+            self.lie(inode);
+        } else {
+            self.world.disk.end_sync(inode, covered)?;
+        }
+        Ok(Event::Synced { commit })
+    }
+
+    /// A sync returns success and has done nothing. Without a power cut nobody would ever know.
+    fn lie(&mut self, inode: u64) {
+        if self.world.disk.is_clean(inode) {
             return;
         }
-        self.world.probed = self.world.object;
-        let identity = self.world.identity(self.zeros);
-        self.later_report(50, Event::Probed { identity });
-    }
-
-    fn pick<'x, T>(&mut self, from: &'x [T]) -> &'x T {
-        &from[self.rng.below(from.len() as u64) as usize]
-    }
-
-    /// The documented order: header, both syncs, partial file, syncs, bind record.
-    fn prepare_fresh(
-        &mut self,
-        identity: &ossget_core::ObjectIdentity,
-        plan: PartPlan,
-        object: Object,
-    ) -> Result<PreparedPartial, Crash> {
-        let number = self.rng.next();
-        let session = self.settings.session_id(self.rng.next());
-        let name = format!("{PARTIAL_PREFIX}{number:016x}");
-        let checkpoint = self.checkpoint.expect("locked first");
-        if self.world.destination_is(object) {
-            self.world.disk.sync_dir()?;
-            return Ok(PreparedPartial::AtDestination { crc64: 0 });
+        self.world.lied = true;
+        if self.heal_at.is_none()
+            && self.settings.allows(Fault::PowerCut)
+            && self.settings.allows(Fault::LostFlush)
+        {
+            self.world.disk.fuse = Some(self.rng.below(60));
+            self.world.power_fails = true;
         }
-        let disk = &mut self.world.disk;
-        let orphans: Vec<_> =
-            disk.names.keys().filter(|n| n.starts_with(PARTIAL_PREFIX)).cloned().collect();
-        if orphans.len() > 1 {
-            self.world.violations.push(format!("{} partial files at once", orphans.len()));
-        }
-        for orphan in orphans {
-            disk.remove(&orphan)?;
-            disk.sync_dir()?;
-        }
-        let header = Header {
-            session,
-            identity: identity.clone(),
-            plan,
-            locator: locator(),
-            partial_name: name.clone(),
-            destination_hash: [7; 32],
-            creator: "sim".into(),
-        };
-        disk.step()?;
-        disk.resize(checkpoint, 0, 512);
-        disk.resize(checkpoint, file_len(plan.count()), 512);
-        disk.write_bytes(checkpoint, 0, &header.encode().expect("the header fits"))?;
-        disk.sync(checkpoint)?;
-        disk.sync_dir()?;
-        let inode = disk.create(&name)?;
-        disk.resize(inode, plan.extent().len(), BLOCK);
-        disk.sync(inode)?;
-        disk.sync_dir()?;
-        let bind = Bind {
-            session,
-            inode,
-            birth: 0,
-            size: plan.extent().len(),
-            device: 0,
-            partial_name: name.clone(),
-        };
-        disk.write_bytes(checkpoint, HEADER_LEN as u64, &bind.encode().expect("the bind fits"))?;
-        disk.sync(checkpoint)?;
-        let codec = SlotCodec::new(session, &plan);
-        self.opened = Some(Opened { plan, codec, object, name, inode });
-        self.resumed = false;
-        Ok(PreparedPartial::Fresh)
-    }
-
-    fn prepare_resume(&mut self, plan: PartPlan, object: Object) -> Result<PreparedPartial, Crash> {
-        self.world.disk.step()?;
-        let header = self.old_header.clone().expect("resuming needs a header");
-        let disk = &self.world.disk;
-        let bound = bound_inode(disk, self.checkpoint.expect("locked first"), &header);
-        let Some(inode) = bound else { return Ok(PreparedPartial::Absent) };
-        let codec = SlotCodec::new(header.session, &plan);
-        self.opened = Some(Opened { plan, codec, object, name: header.partial_name, inode });
-        self.resumed = true;
-        Ok(PreparedPartial::Resumed)
-    }
-
-    fn opened(&self) -> &Opened {
-        self.opened.as_ref().expect("prepared first")
-    }
-
-    fn fetch(&mut self, id: AttemptId, range: ByteRange) -> Option<String> {
-        let overlap = self.exchanges.values().any(|other| other.range.intersect(range).is_some());
-        if overlap {
-            return Some(format!("{range} is fetched twice at once"));
-        }
-        if self.exchanges.len() >= self.settings.parallel as usize {
-            return Some("too many attempts".into());
-        }
-        self.world.requests += 1;
-        self.world.note_fetch(
-            range,
-            self.resumed,
-            &self.valid_at_start,
-            &self.opened().plan.clone(),
-        );
-        let faults = self.settings.network_faults;
-        if self.settings.replaces && self.rng.below(200) == 0 {
-            self.world.replace(self.rng);
-        }
-        if self.world.object != self.opened().object {
-            self.fail_at_once(id, Failure::Changed);
-            return None;
-        }
-        if faults && self.rng.chance(8) {
-            let failure = *self.pick(&[
-                Failure::Network,
-                Failure::Unsent,
-                Failure::Throttled,
-                Failure::Unavailable,
-                Failure::Protocol,
-            ]);
-            self.fail_at_once(id, failure);
-            return None;
-        }
-        let blocks = range.len().div_ceil(BLOCK);
-        let dies_at = (faults && self.rng.chance(20))
-            .then(|| range.start() + self.rng.below(blocks + 1) * BLOCK);
-        let silent = dies_at.is_some() && self.rng.chance(20);
-        let served = self.world.object;
-        let position = range.start();
-        let piece = Piece::default();
-        self.exchanges
-            .insert(id.serial(), Exchange { id, range, position, piece, served, dies_at, silent });
-        self.later_report(5, Event::Received { attempt: id, bytes: 0 });
-        self.later(20, Happening::Body(id.serial()));
-        None
-    }
-
-    fn fail_at_once(&mut self, attempt: AttemptId, failure: Failure) {
-        let retry_after = self.rng.chance(10).then(|| Duration::from_secs(2));
-        let tail = Piece::default();
-        self.later_report(30, Event::AttemptFailed { attempt, failure, tail, retry_after });
-    }
-
-    fn end_attempt(&mut self, exchange: &Exchange, failure: Failure) {
-        let event = Event::AttemptFailed {
-            attempt: exchange.id,
-            failure,
-            tail: exchange.piece,
-            retry_after: None,
-        };
-        self.order += 1;
-        // At once: what the exchange wrote has been reported, and nothing may overtake this.
-        let what = Happening::Report(Box::new(Report(event)));
-        self.agenda.push(Reverse((self.now, self.order, what)));
-    }
-
-    fn happen(&mut self, what: Happening) -> Result<Option<Event>, Crash> {
-        match what {
-            Happening::Report(report) => Ok(Some(report.0)),
-            Happening::Body(serial) => self.body(serial),
-            Happening::SyncEnds(commit, covered) => {
-                let inode = self.opened().inode;
-                if self.settings.storage_faults && self.rng.below(60) == 0 {
-                    self.world.disk.lose_pending(inode);
-                    let during = StorageTask::Commit(commit);
-                    return Ok(Some(Event::StorageFailed { during }));
-                }
-                self.world.disk.end_sync(inode, covered)?;
-                Ok(Some(Event::Synced { commit }))
-            }
-        }
-    }
-
-    /// One block of a body arrives, is hashed and written.
-    fn body(&mut self, serial: u64) -> Result<Option<Event>, Crash> {
-        let Some(mut exchange) = self.exchanges.remove(&serial) else { return Ok(None) };
-        if exchange.dies_at == Some(exchange.position) {
-            if exchange.silent {
-                self.exchanges.insert(serial, exchange);
-            } else {
-                self.end_attempt(&exchange, Failure::Network);
-            }
-            return Ok(None);
-        }
-        if self.settings.storage_faults && self.rng.below(3000) == 0 {
-            let during = StorageTask::Attempt(exchange.id);
-            return Ok(Some(Event::StorageFailed { during }));
-        }
-        let block = exchange.position / BLOCK;
-        let len = exchange.served.len_of(block);
-        let mut value = token(exchange.served.version, block);
-        if self.settings.flips && self.rng.below(5000) == 0 {
-            value ^= 1 << 40;
-        }
-        let inode = self.opened().inode;
-        self.world.disk.write(inode, block, Unit::Block(value))?;
-        self.world.received += len;
-        let crc = self.zeros.of_blocks([(value, len)]);
-        exchange.piece.crc = ossget_core::combine(exchange.piece.crc, crc, len);
-        exchange.piece.bytes += len;
-        exchange.position += len;
-        let plan = &self.opened().plan;
-        let part = plan.part_at(exchange.position - 1).expect("inside the object");
-        let event = if plan.range(part).expect("a part").end() == exchange.position {
-            let Piece { bytes, crc } = std::mem::take(&mut exchange.piece);
-            Event::Stored { attempt: exchange.id, part, bytes, crc }
-        } else {
-            Event::Received { attempt: exchange.id, bytes: len }
-        };
-        if exchange.position < exchange.range.end() {
-            self.exchanges.insert(serial, exchange);
-            self.later(self.settings.block_ms, Happening::Body(serial));
-        }
-        Ok(Some(event))
     }
 
     fn record(&mut self, commit: CommitId, slots: &[SlotWrite]) -> Result<(), Crash> {
-        let checkpoint = self.checkpoint.expect("locked first");
+        let checkpoint = self.store.checkpoint;
+        self.watch.records();
+        let honest = self.settings.durability == Durability::Full && !self.world.lied;
         for slot in slots {
-            let opened = self.opened();
+            let opened = self.store.opened.as_ref().expect("prepared first");
             let (part, bytes) = match *slot {
-                SlotWrite::Recorded { part, crc } => (part, opened.codec.encode(part, crc)),
+                SlotWrite::Recorded { part, crc } => {
+                    let range = opened.plan.range(part).expect("a part");
+                    let start = range.start() - opened.plan.extent().start();
+                    if honest
+                        && !self.world.disk.is_durable(opened.inode, start, start + range.len())
+                    {
+                        self.watch.broken.push(format!("part {part} is recorded, not durable"));
+                    }
+                    (part, opened.codec.encode(part, crc))
+                }
                 SlotWrite::Void { part } => (part, [0; 16]),
             };
             let at = opened.codec.offset(part);
             self.world.disk.write_bytes(checkpoint, at, &bytes)?;
         }
-        self.world.disk.sync(checkpoint)?;
-        self.later_report(3, Event::Recorded { commit });
+        if self.settings.durability == Durability::Full {
+            self.world.disk.sync(checkpoint)?;
+        }
+        for slot in slots {
+            match *slot {
+                SlotWrite::Recorded { part, .. } => self.watch.recorded(part),
+                SlotWrite::Void { part } => self.watch.voided_durably(part),
+            }
+        }
+        self.later_report(3_000, Event::Recorded { commit });
         Ok(())
     }
 
@@ -493,80 +444,135 @@ impl<'a> Process<'a> {
         for index in first.get()..first.get() + count {
             self.world.disk.step()?;
             let part = PartIndex::new(index);
-            let opened = self.opened();
-            let checkpoint = self.checkpoint.expect("locked first");
-            let disk = &self.world.disk;
-            let bytes = disk.read_sectors(checkpoint, opened.codec.offset(part) / 512 * 512, 512);
-            let skip = (opened.codec.offset(part) % 512) as usize;
-            let slot: &[u8; 16] = bytes[skip..skip + 16].try_into().expect("16 bytes");
-            let Slot::Recorded { crc } = opened.codec.decode(part, slot) else {
-                panic!("a kept part has a valid slot");
-            };
-            let found = if verify == ResumeVerify::Full {
-                let range = opened.plan.range(part).expect("a part");
-                let blocks = range.start() / BLOCK..range.end().div_ceil(BLOCK);
-                let object = opened.object;
-                Some(
-                    self.zeros
-                        .of_blocks(blocks.map(|b| (disk.block(opened.inode, b), object.len_of(b)))),
-                )
-            } else {
-                Some(crc)
-            };
-            if found != Some(crc) {
+            let (recorded, found) = self.read_back(part, verify);
+            if found != Some(recorded) {
                 self.world.voided += 1;
+                self.watch.void(part);
             }
-            self.later_report(10, Event::Rehashed { part, recorded: crc, found });
+            self.later_report(10_000, Event::Rehashed { part, recorded, found });
         }
         Ok(())
     }
 
-    fn finish(&mut self, outcome: Outcome) -> Result<End, Crash> {
-        use ossget_core::session::Remains;
+    /// Somebody cuts the partial file short.
+    fn truncate(&mut self) {
+        self.weather.truncation = false;
+        let (inode, size) = (self.inode(), self.plan().extent().len());
+        if size == 0 {
+            return;
+        }
+        let len = self.rng.below(size);
+        self.world.disk.resize_durably(inode, len);
+        self.world.damaged = true;
+        self.watch.causes.truncated = true;
+        self.world.hits.count(Fault::PartialTruncated);
+    }
+
+    /// Whether the partial file still has its name and its length.
+    fn is_whole(&self) -> bool {
+        let opened = self.store.opened.as_ref().expect("prepared first");
+        let disk = &self.world.disk;
+        disk.names.get(&opened.name) == Some(&opened.inode)
+            && disk.files[&opened.inode].len == opened.plan.extent().len()
+    }
+
+    fn verify(&mut self) {
+        if self.weather.truncation {
+            self.truncate();
+        }
+        let opened = self.store.opened.as_ref().expect("prepared first");
+        let (inode, size) = (opened.inode, opened.plan.extent().len());
+        let disk = &self.world.disk;
+        let event = if disk.names.get(&opened.name) != Some(&inode) {
+            storage_failed(StorageTask::Verify)
+        } else if disk.files[&inode].len != size {
+            Event::Verified { examination: Examination::WrongLength }
+        } else {
+            Event::Verified { examination: Examination::Intact }
+        };
+        self.later_report(2_000, event);
+    }
+
+    fn publish(&mut self) -> Result<(), Crash> {
+        let opened = self.store.opened.as_ref().expect("prepared first");
+        let (name, inode) = (opened.name.clone(), opened.inode);
         let disk = &mut self.world.disk;
+        let there = disk.names.contains_key(DESTINATION);
+        let refused = self.settings.clobber == Clobber::Refuse && there;
+        if refused || disk.names.get(&name) != Some(&inode) {
+            self.watch.causes.storage = true;
+            self.later_report(2_000, storage_failed(StorageTask::Publish));
+            return Ok(());
+        }
+        if self.settings.durability == Durability::Full {
+            disk.sync(inode)?;
+            self.world.lied = false;
+        }
+        self.world.publishes();
+        let disk = &mut self.world.disk;
+        disk.rename(&name, DESTINATION)?;
+        disk.sync_dir()?;
+        self.later_report(2_000, Event::Published);
+        Ok(())
+    }
+
+    fn finish(&mut self, outcome: Outcome, session: &Driven) -> Result<End, Crash> {
         match &outcome {
-            Outcome::Done { .. } => {
-                self.world.promised = Some(self.opened.as_ref().expect("prepared first").object);
-                disk.remove(CHECKPOINT)?;
+            Outcome::Done { crc64, integrity } => {
+                let opened = self.store.opened.as_ref().expect("prepared first");
+                let kept = session.bytes_kept();
+                let expected =
+                    expected_integrity(&opened.plan, &opened.identity, &self.settings, kept);
+                let (object, extent) = (opened.object, opened.plan.extent());
+                let right = object.tag().crc(extent.start(), extent.end());
+                if *integrity != expected {
+                    self.watch.broken.push(format!("{integrity:?} is claimed, not {expected:?}"));
+                }
+                if *crc64 != right {
+                    self.watch.broken.push(format!("success with CRC {crc64:x}, not {right:x}"));
+                }
+                self.world.promise(object);
+                self.clean_up()?;
             }
             Outcome::AlreadyThere { .. } => {
-                self.world.promised = Some(self.world.probed);
-                disk.remove(CHECKPOINT)?;
+                self.world.promise(self.probed);
             }
-            Outcome::Stopped { remains: Remains::Discard, .. } => {
-                let name = self.opened.as_ref().expect("prepared first").name.clone();
-                disk.remove(&name)?;
-                disk.sync_dir()?;
-                disk.remove(CHECKPOINT)?;
+            Outcome::Stopped { reason, remains } => {
+                if let StopReason::CrcMismatch { .. } = reason {
+                    if !self.world.tainted {
+                        self.watch.broken.push("good bytes do not match".into());
+                    }
+                } else if !self.watch.justifies(self.now, reason, &self.settings) {
+                    self.watch.broken.push(format!("no reason to stop: {reason:?}"));
+                }
+                if *remains == Remains::Discard || self.settings.recording == Recording::Off {
+                    self.discard()?;
+                }
+                self.check_voids();
             }
-            Outcome::Stopped { .. } => {}
         }
+        self.world.disk.locked = None;
+        self.world.cuts_in_a_row = 0;
+        self.check_effort(&outcome);
         Ok(End::Finished(outcome))
     }
-}
 
-fn locator() -> Locator {
-    Locator { kind: SourceKind::Oss, container: "bucket".into(), key: "key".into() }
-}
-
-/// The header and the valid slots of a checkpoint, if it is one.
-pub(crate) fn read_checkpoint(disk: &Disk, inode: u64) -> Option<(Header, PartSet)> {
-    let header = Header::decode(&disk.read_sectors(inode, 0, HEADER_LEN)).ok()?;
-    let count = header.plan.count();
-    if disk.files[&inode].len != file_len(count) {
-        return None;
+    /// After an orderly stop no slot says what was found to be false.
+    fn check_voids(&mut self) {
+        if self.watch.causes.poisoned || self.store.opened.is_none() {
+            return;
+        }
+        if let Some(part) = self.watch.unvoided()
+            && self.world.disk.names.contains_key(CHECKPOINT)
+        {
+            self.watch.broken.push(format!("the slot of part {part} stays though it is false"));
+        }
     }
-    let mut recorded = PartSet::new(count);
-    let codec = SlotCodec::new(header.session, &header.plan);
-    let bytes = disk.read_sectors(inode, SLOTS_OFFSET, 16 * count as usize);
-    codec.load(PartIndex::new(0), &bytes, &mut recorded);
-    Some((header, recorded))
-}
 
-/// The partial file that a checkpoint is bound to, if it is still the one.
-pub(crate) fn bound_inode(disk: &Disk, checkpoint: u64, header: &Header) -> Option<u64> {
-    let bind = Bind::decode(&disk.read_sectors(checkpoint, HEADER_LEN as u64, HEADER_LEN)).ok()?;
-    let inode = *disk.names.get(&header.partial_name)?;
-    let same = bind.session == header.session && bind.inode == inode;
-    same.then_some(inode)
+    fn check_effort(&mut self, outcome: &Outcome) {
+        let faultless = self.heal_at == Some(0) && !self.doubted;
+        if faultless && matches!(outcome, Outcome::Done { .. }) {
+            self.watch.check_effort(self.probes);
+        }
+    }
 }
