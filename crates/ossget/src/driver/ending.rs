@@ -74,6 +74,10 @@ impl Driver {
                 if let Err(error) = cleaned {
                     self.teller.warn(format!("the checkpoint could not be removed: {error}"));
                 }
+                if integrity == session::Integrity::ResumedPartsTrusted {
+                    self.teller
+                        .warn("what was kept from earlier runs was not read back".to_owned());
+                }
                 Ok(self.downloaded(Completion::Published, crc64, integrity))
             }
             Outcome::AlreadyThere { crc64, integrity } => match self.there {
