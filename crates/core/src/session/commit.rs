@@ -158,7 +158,7 @@ impl Commits {
                 self.oldest = None;
             }
             Some(super::Mutant::RecordBeforeSync) => running.batch.slots.clear(),
-            None => {}
+            _ => {}
         }
         running.step = Step::Recording;
         actions

@@ -110,6 +110,10 @@ impl Transfer {
     /// Has a part fetched again as soon as its slot is void, durably: until then the slot vouches
     /// for the bytes that would be overwritten, and a crash would leave it lying.
     pub(super) fn refetch(&mut self, now: Moment, part: PartIndex, config: &SessionConfig) {
+        #[cfg(feature = "mutants")]
+        if config.mutant == Some(super::Mutant::VoidSkipped) {
+            return self.free(part);
+        }
         match config.recording {
             Recording::On => self.commits.queue(now, SlotWrite::Void { part }, 0),
             Recording::Off => self.free(part),

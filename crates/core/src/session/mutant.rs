@@ -8,4 +8,22 @@ pub enum Mutant {
     RecordBeforeSync,
     /// What is recorded is everything stored when the sync returns, not when it began.
     LiveSet,
+    /// A failed sync is taken for a successful one, as its repetition would be.
+    SyncErrorIgnored,
+    /// Kept parts count whatever is read back.
+    RehashIgnored,
+    /// Parts are fetched again while their slots still vouch for what is overwritten.
+    VoidSkipped,
+    /// A finished part has the CRC of its last piece, not of all.
+    PrefixForgotten,
+    /// Parts of an object that has changed are kept.
+    ChangeIgnored,
+    /// Failed ranges are tried again at once.
+    NoBackoff,
+    /// What the server asks to wait is not waited.
+    RetryAfterIgnored,
+    /// Silent connections are waited for.
+    StallIgnored,
+    /// Requests are begun however much is not recorded yet.
+    BacklogIgnored,
 }

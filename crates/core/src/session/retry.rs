@@ -117,6 +117,12 @@ impl Failures {
             return Decision::Wait(Duration::ZERO);
         }
         let wait = config.backoff.delay(self.streak, jitter.next());
+        #[cfg(feature = "mutants")]
+        match config.mutant {
+            Some(super::Mutant::NoBackoff) => return Decision::Wait(Duration::ZERO),
+            Some(super::Mutant::RetryAfterIgnored) => return Decision::Wait(wait),
+            _ => {}
+        }
         self.streak = self.streak.saturating_add(1);
         Decision::Wait(what.retry_after.map_or(wait, |asked| asked.max(wait)))
     }

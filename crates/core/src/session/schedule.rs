@@ -59,6 +59,10 @@ impl Transfer {
         if config.recording == Recording::Off {
             return Some(u64::MAX);
         }
+        #[cfg(feature = "mutants")]
+        if config.mutant == Some(super::Mutant::BacklogIgnored) {
+            return Some(u64::MAX);
+        }
         let part_size = self.target.plan.part_size();
         let windows = self.commits.window.bytes(config).saturating_mul(BACKLOG_WINDOWS);
         let parts = u64::from(config.parallel.get()).saturating_mul(part_size);

@@ -41,6 +41,10 @@ impl Transfer {
     /// An attempt that is to be given up; marks it. Looks at the attempts only when one of them
     /// can be due.
     pub(super) fn expired(&mut self, now: Moment, config: &SessionConfig) -> Option<AttemptId> {
+        #[cfg(feature = "mutants")]
+        if config.mutant == Some(super::Mutant::StallIgnored) {
+            self.watch.quiet_until = now.after(config.answer_timeout);
+        }
         if now < self.watch.quiet_until {
             return None;
         }
