@@ -172,6 +172,11 @@ impl Disk {
         let file = self.files.get_mut(&inode).expect("resized files exist");
         file.len = len;
         file.data.truncate(len);
+        if len == 0 {
+            let freed = file.durable_sectors.clone();
+            self.reuse(freed);
+        }
+        let file = self.files.get_mut(&inode).expect("resized files exist");
         file.sectors.retain(|at, _| at * SECTOR_U64 < len);
         for write in &mut file.pending {
             if let Write::Data(_, end, _) = write {
@@ -182,6 +187,15 @@ impl Disk {
             Write::Data(start, end, _) => start < end,
             Write::Sector(at, _) => at * SECTOR_U64 < len,
         });
+    }
+
+    /// Blocks are free to be used again, with what they hold.
+    fn reuse(&mut self, sectors: BTreeMap<u64, Vec<u8>>) {
+        for (at, sector) in sectors {
+            let old = self.stale.entry(at).or_default();
+            old.truncate(7);
+            old.push(sector);
+        }
     }
 
     /// As [`Disk::resize`], durably.
@@ -205,13 +219,7 @@ impl Disk {
         for write in file.pending.drain(..covered) {
             match write {
                 Write::Data(start, end, tag) => file.durable_data.write(start, end, tag),
-                Write::Sector(at, sector) => {
-                    let old = self.stale.entry(at).or_default();
-                    if old.len() < 8 {
-                        old.push(sector.clone());
-                    }
-                    file.durable_sectors.insert(at, sector);
-                }
+                Write::Sector(at, sector) => drop(file.durable_sectors.insert(at, sector)),
             }
         }
         file.durable_len = file.len;
@@ -354,7 +362,13 @@ impl Disk {
     pub(crate) fn sweep(&mut self) {
         let named: Vec<u64> =
             self.names.values().chain(self.durable_names.values()).copied().collect();
-        self.files.retain(|inode, _| named.contains(inode));
+        let gone: Vec<u64> =
+            self.files.keys().filter(|inode| !named.contains(inode)).copied().collect();
+        for inode in gone {
+            if let Some(file) = self.files.remove(&inode) {
+                self.reuse(file.durable_sectors);
+            }
+        }
     }
 }
 

@@ -204,3 +204,53 @@ fn recording_the_live_set_instead_of_the_snapshot_is_caught() {
 fn unkeyed_slots_are_caught() {
     expect_caught(Broken::UnkeyedSlots, 5_000, "lies", trust);
 }
+
+#[test]
+fn ignoring_a_failed_sync_is_caught() {
+    let mutant = Broken::Session(Mutant::SyncErrorIgnored);
+    expect_caught(mutant, 2_000, "recorded after a sync has failed", |_| {});
+}
+
+#[test]
+fn counting_kept_parts_whatever_is_read_back_is_caught() {
+    let mutant = Broken::Session(Mutant::RehashIgnored);
+    expect_caught(mutant, 2_000, "wrong file", |_| {});
+}
+
+#[test]
+fn fetching_a_part_again_before_its_slot_is_void_is_caught() {
+    let mutant = Broken::Session(Mutant::VoidSkipped);
+    expect_caught(mutant, 2_000, "stays though it is false", |_| {});
+}
+
+#[test]
+fn forgetting_the_prefix_of_a_part_is_caught() {
+    let mutant = Broken::Session(Mutant::PrefixForgotten);
+    expect_caught(mutant, 500, "good bytes are doubted", |_| {});
+}
+
+#[test]
+fn keeping_parts_of_an_object_that_has_changed_is_caught() {
+    let mutant = Broken::Session(Mutant::ChangeIgnored);
+    expect_caught(mutant, 5_000, "wrong file", |_| {});
+}
+
+#[test]
+fn trying_again_at_once_is_caught() {
+    expect_caught(Broken::Session(Mutant::NoBackoff), 500, "hot loop", |_| {});
+}
+
+#[test]
+fn not_waiting_as_long_as_the_server_asks_is_caught() {
+    expect_caught(Broken::Session(Mutant::RetryAfterIgnored), 500, "was asked for", |_| {});
+}
+
+#[test]
+fn waiting_for_a_silent_connection_is_caught() {
+    expect_caught(Broken::Session(Mutant::StallIgnored), 2_000, "after everything is well", |_| {});
+}
+
+#[test]
+fn asking_for_more_than_can_be_recorded_is_caught() {
+    expect_caught(Broken::Session(Mutant::BacklogIgnored), 500, "a crash now costs", |_| {});
+}

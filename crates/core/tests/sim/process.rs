@@ -1,7 +1,7 @@
 //! One process run: a driver between the real session and the simulated world.
 
 use super::adapter::{
-    Action, CommitId, Driven, Event, Examination, Micros, Outcome, Recording, Remains,
+    Action, CommitId, Driven, Event, Examination, MILLI, Micros, Outcome, Recording, Remains,
     ResumeVerify, SECOND, SlotWrite, StopReason, StorageTask, limit_changed, may_repeat,
     storage_failed,
 };
@@ -79,6 +79,11 @@ pub(crate) struct Process<'a> {
     heal_at: Option<Micros>,
     pub(crate) healed: bool,
     pub(crate) healed_at: Micros,
+    /// How long the run may take, and how long from when everything is put right.
+    patience: Micros,
+    pub(crate) patience_when_well: Micros,
+    /// When the session's wishes were last carried out.
+    acted_at: Micros,
     order: u64,
     agenda: BinaryHeap<Entry>,
     pub(crate) live: BTreeMap<u64, Exchange>,
@@ -95,8 +100,11 @@ pub(crate) struct Process<'a> {
     trace: Option<Trace>,
 }
 
+/// No run takes longer than this, whatever is wrong with the world.
+const LONGEST: Micros = 48 * 3600 * SECOND;
+
 /// No run needs more steps than this, whatever is wrong with the world.
-const MOST_STEPS: u64 = 2_000_000;
+const MOST_STEPS: u64 = 1_000_000;
 
 impl<'a> Process<'a> {
     pub(crate) fn new(
@@ -115,6 +123,9 @@ impl<'a> Process<'a> {
             heal_at,
             healed: false,
             healed_at: 0,
+            patience: LONGEST,
+            patience_when_well: LONGEST,
+            acted_at: 0,
             order: 0,
             agenda: BinaryHeap::new(),
             live: BTreeMap::new(),
@@ -155,11 +166,12 @@ impl<'a> Process<'a> {
         let mut session = Driven::new(&self.settings, self.rng.next(), resume);
         for _ in 0..MOST_STEPS {
             self.steps += 1;
-            while let Some(action) = session.next_action() {
-                self.tell_aloud(&action);
-                if let Some(end) = self.execute(action, &mut session)? {
-                    return Ok(end);
-                }
+            // A driver that is held up reports several things before it acts again.
+            let limit = self.acted_at + MILLI;
+            let soon = self.agenda.peek().is_some_and(|entry| entry.at <= limit);
+            let held_up = soon && self.now <= limit && self.rng.chance(10);
+            if !held_up && let Some(end) = self.act(&mut session)? {
+                return Ok(end);
             }
             if session.is_beyond_the_end() {
                 return Ok(End::Broken("more done than there is".into()));
@@ -171,11 +183,27 @@ impl<'a> Process<'a> {
             } else if !self.watch.broken.is_empty() {
                 return Ok(End::Broken(String::new()));
             }
+            if self.now > self.healed_at + self.patience {
+                let law = format!("{} s after everything is well", self.patience / SECOND);
+                return Ok(End::Broken(format!("does not end within {law}")));
+            }
             if let Some(law) = self.advance(&mut session)? {
                 return Ok(End::Broken(law));
             }
         }
         Ok(End::Broken("no end in sight".into()))
+    }
+
+    /// Does whatever the session asks for.
+    fn act(&mut self, session: &mut Driven) -> Result<Option<End>, Crash> {
+        self.acted_at = self.now;
+        while let Some(action) = session.next_action() {
+            self.tell_aloud(&action);
+            if let Some(end) = self.execute(action, session)? {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
     }
 
     /// Lets the next thing happen. A broken law, if nothing ever would.
@@ -227,6 +255,7 @@ impl<'a> Process<'a> {
     fn heal(&mut self) {
         self.healed = true;
         self.healed_at = self.now;
+        self.patience = self.patience_when_well;
         self.weather.clear();
         self.world.disk_full = false;
         for exchange in self.live.values_mut() {

@@ -140,8 +140,10 @@ fn settle(world: &mut World, rng: &mut Rng, settings: Settings, told: &mut Told)
             world.disk_full = false;
         }
         let nothing = world.wanted().is_none();
+        let most = bound(world, &settings, true);
         let mut process = Process::new(world, rng, settings, Some(heal_at));
         process.weather = weather;
+        process.patience_when_well = 2 * most;
         let end = process.run();
         told.steps += process.steps;
         told.runs += 1;
