@@ -20,6 +20,7 @@
 #![allow(clippy::print_stdout, reason = "the numbers of a simulation are its result")]
 
 mod adapter;
+mod agenda;
 mod catalogue;
 mod content;
 mod disk;

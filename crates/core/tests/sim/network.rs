@@ -5,10 +5,11 @@ use super::adapter::{
     AttemptId, Event, MILLI, Micros, SECOND, attempt_failed, probe_failed, probed, received,
     storage_failed, stored,
 };
+use super::agenda::Happening;
 use super::catalogue::Fault;
 use super::content::{Object, Tag};
 use super::exchange::{Cut, Exchange};
-use super::process::{Happening, Process};
+use super::process::Process;
 use super::settings::OF_REQUESTS;
 use super::weather::Signed;
 use ossget_core::{

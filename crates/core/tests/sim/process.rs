@@ -5,6 +5,7 @@ use super::adapter::{
     ResumeVerify, SECOND, SlotWrite, StopReason, StorageTask, limit_changed, may_repeat,
     storage_failed,
 };
+use super::agenda::{Agenda, Happening};
 use super::catalogue::Fault;
 use super::content::Object;
 use super::disk::Crash;
@@ -17,7 +18,7 @@ use super::trace::Trace;
 use super::weather::Weather;
 use super::world::World;
 use ossget_core::PartIndex;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How a process run ended.
@@ -31,43 +32,6 @@ pub(crate) enum End {
     Finished(Outcome),
     /// A law was broken.
     Broken(String),
-}
-
-/// Something that will happen.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    Report(Box<Event>),
-    /// The response head of an attempt.
-    Head(u64),
-    HeadMissing(u64),
-    /// The next bytes of an attempt's body arrive.
-    Body(u64),
-    SyncEnds(CommitId, usize),
-}
-
-/// In order of time, then of cause.
-struct Entry {
-    at: Micros,
-    order: u64,
-    what: Happening,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        // The heap gives the greatest first.
-        (other.at, other.order).cmp(&(self.at, self.order))
-    }
 }
 
 pub(crate) struct Process<'a> {
@@ -84,8 +48,7 @@ pub(crate) struct Process<'a> {
     pub(crate) patience_when_well: Micros,
     /// When the session's wishes were last carried out.
     acted_at: Micros,
-    order: u64,
-    agenda: BinaryHeap<Entry>,
+    agenda: Agenda,
     pub(crate) live: BTreeMap<u64, Exchange>,
     pub(crate) store: Store,
     pub(crate) watch: Watch,
@@ -126,8 +89,7 @@ impl<'a> Process<'a> {
             patience: LONGEST,
             patience_when_well: LONGEST,
             acted_at: 0,
-            order: 0,
-            agenda: BinaryHeap::new(),
+            agenda: Agenda::default(),
             live: BTreeMap::new(),
             store: Store::default(),
             watch: Watch::new(),
@@ -168,7 +130,7 @@ impl<'a> Process<'a> {
             self.steps += 1;
             // A driver that is held up reports several things before it acts again.
             let limit = self.acted_at + MILLI;
-            let soon = self.agenda.peek().is_some_and(|entry| entry.at <= limit);
+            let soon = self.agenda.next().is_some_and(|at| at <= limit);
             let held_up = soon && self.now <= limit && self.rng.chance(10);
             if !held_up && let Some(end) = self.act(&mut session)? {
                 return Ok(end);
@@ -215,7 +177,7 @@ impl<'a> Process<'a> {
         }
         // What has come in is reported before time is looked at.
         let deadline = session.deadline().map(|deadline| deadline.max(self.now));
-        let next = self.agenda.peek().map(|entry| entry.at);
+        let next = self.agenda.next();
         let Some(soonest) = [next, deadline].into_iter().flatten().min() else {
             return Ok(Some(format!("nothing to wait for while {:?}", session.phase())));
         };
@@ -229,8 +191,8 @@ impl<'a> Process<'a> {
         }
         self.now = self.now.max(soonest);
         if next == Some(soonest) {
-            let entry = self.agenda.pop().expect("there is a next");
-            for event in self.happen(entry.what)? {
+            let what = self.agenda.take().expect("there is a next");
+            for event in self.happen(what)? {
                 self.report(session, event);
             }
         } else {
@@ -296,8 +258,7 @@ impl<'a> Process<'a> {
     }
 
     pub(crate) fn agenda_at(&mut self, at: Micros, what: Happening) {
-        self.order += 1;
-        self.agenda.push(Entry { at, order: self.order, what });
+        self.agenda.push(at, what);
     }
 
     fn later_report(&mut self, within: Micros, event: Event) {
