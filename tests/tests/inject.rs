@@ -247,6 +247,19 @@ fn without_locks_nothing_is_resumed_and_nothing_is_left() {
 
 /// Faults: 79.
 #[test]
+fn a_directory_that_cannot_be_synced_is_told_and_tolerated() {
+    let stage = Stage::new(Scene::Fresh);
+    let Some(ended) = traced(&stage, failing(|call| call.is("fsync", "directory"), libc::EINVAL))
+    else {
+        return;
+    };
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(stage.is_published());
+    assert_eq!(ended.stderr.matches("cannot sync a directory").count(), 1, "{}", ended.stderr);
+}
+
+/// Faults: 79.
+#[test]
 fn success_is_not_told_when_the_new_name_cannot_be_made_durable() {
     let stage = Stage::new(Scene::Fresh);
     let mut renamed = false;

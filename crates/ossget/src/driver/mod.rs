@@ -65,9 +65,7 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
     config.recording = storage.recording;
     let session = Session::new(config, left.checkpoint.clone());
     let (reporter, reports) = Reporter::new();
-    for message in left.warning.take().into_iter().chain(storage.caveats()) {
-        teller.warn(message);
-    }
+    teller.warn_once(left.warning.take().into_iter().chain(storage.caveats()));
     let driver = Driver {
         origin,
         object,
@@ -396,6 +394,8 @@ impl Driver {
     }
 
     fn tell_started(&mut self) {
+        // Some of it shows only when the files are made.
+        self.teller.warn_once(self.storage.caveats());
         if let Some(open) = &self.open {
             let destination = self.storage.lock.canonical_destination();
             let parallel = self.options.parallel.limit();

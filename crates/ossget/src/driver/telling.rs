@@ -18,15 +18,34 @@ pub(super) struct Teller {
     logged: Option<(u64, u32)>,
     /// Bytes of earlier runs that are being checked, until the outcome is known.
     checking: u64,
+    /// What has been warned of.
+    warned: Vec<String>,
 }
 
 impl Teller {
     pub(super) const fn new(observer: Option<Observer>, handle: DownloadHandle) -> Self {
-        Self { observer, handle, last_progress: None, logged: None, checking: 0 }
+        Self {
+            observer,
+            handle,
+            last_progress: None,
+            logged: None,
+            checking: 0,
+            warned: Vec::new(),
+        }
     }
 
     pub(super) fn warn(&mut self, message: String) {
         self.tell(&DownloadEvent::Warning { message });
+    }
+
+    /// Warns of what has not been warned of yet.
+    pub(super) fn warn_once(&mut self, messages: impl IntoIterator<Item = String>) {
+        for message in messages {
+            if !self.warned.contains(&message) {
+                self.warned.push(message.clone());
+                self.warn(message);
+            }
+        }
     }
 
     pub(super) fn started(
