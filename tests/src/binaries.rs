@@ -23,6 +23,15 @@ fn build() -> PathBuf {
     // All of the workspace, as `cargo xtask test` builds it: another selection would choose other
     // features and build everything twice.
     cargo.current_dir(root).args(["build", "--quiet", "--workspace", "--bins"]);
+    // What cargo tells this test about its package is nothing to the build: some build scripts
+    // watch it, and everything on top of them would be built anew, now and at the next build.
+    let of_the_test =
+        |name: &str| ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|start| name.starts_with(start));
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(of_the_test) {
+            cargo.env_remove(name);
+        }
+    }
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
