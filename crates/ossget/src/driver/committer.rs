@@ -16,6 +16,7 @@ use std::{io, thread};
 #[derive(Debug)]
 pub(super) struct Committer {
     orders: mpsc::Sender<Commit>,
+    thread: thread::JoinHandle<()>,
 }
 
 /// What the committer works on.
@@ -34,12 +35,21 @@ impl Committer {
     /// Starts the thread.
     pub(super) fn start(records: Records, reporter: Reporter) -> io::Result<Self> {
         let (orders, received) = mpsc::channel();
-        thread::Builder::new().name("ossget-committer".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("ossget-committer".to_owned());
+        let thread = thread.spawn(move || {
             for order in received {
                 records.carry_out(order, &reporter);
             }
         })?;
-        Ok(Self { orders })
+        Ok(Self { orders, thread })
+    }
+
+    /// Waits until the thread has ended, and with it its hold on the destination's lock: whoever
+    /// is told that the download is over may begin the next one.
+    pub(super) fn end(self) {
+        drop(self.orders);
+        // A panic of the thread has been printed; what it left undone has not been reported.
+        drop(self.thread.join());
     }
 
     /// Gives an order. Its end is reported.

@@ -69,8 +69,14 @@ impl Driver {
         match outcome {
             Outcome::Done { crc64, integrity } => {
                 let (storage, left) = (self.storage.clone(), self.left.clone());
-                let cleaned =
-                    blocking(move || storage.clean_up(&left).map_err(Error::storage)).await;
+                let open = self.open.take();
+                let cleaned = blocking(move || {
+                    if let Some(open) = open {
+                        open.committer.end();
+                    }
+                    storage.clean_up(&left).map_err(Error::storage)
+                })
+                .await;
                 if let Err(error) = cleaned {
                     self.teller.warn(format!("the checkpoint could not be removed: {error}"));
                 }
@@ -94,7 +100,11 @@ impl Driver {
                 let resumable = remains == Remains::Keep && begun && self.storage.is_recording();
                 let published = self.publishing;
                 let cleaned = blocking(move || {
-                    let prepared = open.as_ref().map(|open| &open.prepared);
+                    let prepared = open.map(|open| {
+                        open.committer.end();
+                        open.prepared
+                    });
+                    let prepared = prepared.as_ref();
                     match remains {
                         // The complete file that could not be published: the error names it.
                         Remains::Keep if published => Ok(()),

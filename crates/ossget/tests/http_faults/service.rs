@@ -1,6 +1,6 @@
 //! The service's state and the credentials: section 3 of the catalogue, and sizes.
 
-use crate::rig::{KEY, PART, Patience, Rig, download_from, in_full, raw};
+use crate::rig::{KEY, PART, Patience, Rig, download_from, in_full, raw, refusal};
 use ossget::{Completion, ErrorKind, Integrity};
 use ossget_testkit::scripted::Script;
 use ossget_testkit::{Content, On, Simulator};
@@ -74,5 +74,16 @@ async fn objects_around_whole_parts_are_exact() {
         let ends = rig.gets().iter().map(|get| get.range.clone().unwrap().end).max();
         assert_eq!(ends, Some(size));
         assert_eq!(rig.gets().iter().map(|get| get.sent).sum::<u64>(), size);
+    }
+}
+
+/// Faults: 100.
+#[tokio::test]
+async fn a_download_that_has_ended_does_not_hold_its_destination() {
+    let rig = Rig::new(2 * PART);
+    rig.server
+        .script(On::get().covering(PART).always(), refusal("403 Forbidden", "AccessDenied", ""));
+    for _ in 0..50 {
+        assert_eq!(rig.download().await.unwrap_err().kind(), ErrorKind::Denied);
     }
 }
