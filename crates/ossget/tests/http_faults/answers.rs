@@ -135,7 +135,7 @@ async fn a_body_longer_than_asked_for_is_refused_before_anything_is_written() {
 /// Faults: 29.
 #[tokio::test]
 async fn ranges_that_are_answered_in_pieces_are_put_together() {
-    for piece in [1_000, 30_000, 99_999] {
+    for piece in [20_000, 30_000, 99_999] {
         let capped = move |head: &str| {
             let value = head.split("Content-Range: bytes ").nth(1).unwrap();
             let (first, rest) = value.split_once('-').unwrap();

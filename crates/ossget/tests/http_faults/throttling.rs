@@ -2,7 +2,7 @@
 
 use crate::rig::{PART, Patience, Rig, connections, download_from, in_full, refusal};
 use ossget::{DownloadEvent, ErrorKind};
-use ossget_testkit::scripted::Script;
+use ossget_testkit::scripted::{Place, Script, Step};
 use ossget_testkit::{Content, On, Simulator};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -85,11 +85,7 @@ async fn a_service_that_asks_for_fewer_requests_gets_fewer_at_once() {
         let rig = Rig::new(40 * PART);
         // The first eight are refused; each right answer takes a while, so that they overlap.
         rig.server.script(On::get().times(8), refusal(status, code, ""));
-        let slow = [
-            ossget_testkit::scripted::Step::UpTo(ossget_testkit::scripted::Place::Body(1)),
-            ossget_testkit::scripted::Step::Pause(Duration::from_millis(30)),
-            ossget_testkit::scripted::Step::Rest,
-        ];
+        let slow = [Step::UpTo(Place::Body(1)), Step::Pause(Duration::from_millis(30)), Step::Rest];
         rig.server.script(On::get().always(), Script::new(slow));
         let most = Arc::new(Mutex::new(0));
         let told = Arc::clone(&most);
@@ -153,4 +149,36 @@ async fn a_network_that_collapses_and_recovers_fails_nothing() {
     let done = run.await.unwrap().unwrap();
     assert_eq!((done.fetched_bytes, done.attempts_failed), (SIZE, 0));
     assert!(std::fs::read(path).unwrap() == content.window(0..SIZE));
+}
+
+/// Faults: 14.
+#[tokio::test]
+async fn a_connection_far_slower_than_its_peers_is_replaced_and_what_it_brought_is_kept() {
+    let rig = Rig::new(16 * PART);
+    // 5,000 bytes a second.
+    let drip = Step::Drip { to: Place::End, bytes: 100, every: Duration::from_millis(20) };
+    rig.server.script(On::get(), Script::new([drip]));
+    let download = rig.download().low_speed_limit(50_000);
+    let done = download.low_speed_time(Duration::from_millis(300)).await.unwrap();
+    rig.assert_downloaded();
+    assert_eq!(done.fetched_bytes, 16 * PART);
+    let gets = rig.gets();
+    let slow = &gets[0];
+    // A part would take twenty seconds.
+    assert!(slow.sent < PART / 2, "{}", slow.sent);
+    assert!((1..=3).contains(&done.attempts_failed), "{}", done.attempts_failed);
+    assert!(gets.len() <= 16 + 4, "{}", gets.len());
+}
+
+/// Faults: 14.
+#[tokio::test]
+async fn connections_that_are_all_slow_are_left_alone() {
+    let rig = Rig::new(4 * PART);
+    // 4,000 bytes a second for half a second.
+    let drip = Step::Drip { to: Place::Body(2_000), bytes: 20, every: Duration::from_millis(5) };
+    rig.server.script(On::get().always(), Script::new([drip, Step::Rest]));
+    let download = rig.download().low_speed_limit(50_000);
+    let done = download.low_speed_time(Duration::from_millis(100)).await.unwrap();
+    rig.assert_downloaded();
+    assert_eq!((done.attempts_failed, rig.gets().len()), (0, 4));
 }
