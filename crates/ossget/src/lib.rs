@@ -40,6 +40,7 @@ mod object;
 mod options;
 mod progress;
 mod source;
+mod verification;
 
 pub use checksum::{Checksum, ChecksumError};
 pub use client::{Client, ClientBuilder, DangerousBuilder};
@@ -61,6 +62,7 @@ pub use source::{
     OssSource, OssSourceBuilder, Plaintext, RangeBody, Signing, Source, SourceError,
     transport_failure,
 };
+pub use verification::{Verdict, Verification, Verified};
 
 /// The README's examples are compiled and run with the tests.
 #[cfg(doctest)]

@@ -20,6 +20,7 @@ use crate::download::Download;
 use crate::options::{Options, Resume};
 use crate::{Client, Downloaded, Error, ErrorKind, Object};
 pub(crate) use pace::Pace;
+pub(crate) use storage::random;
 
 use attempt::Fetching;
 use committer::Committer;
@@ -35,7 +36,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use storage::{Left, Preparation, Prepared, Storage, random};
+use storage::{Left, Preparation, Prepared, Storage};
 use telling::Teller;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinError, JoinSet, spawn_blocking};

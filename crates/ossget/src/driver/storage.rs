@@ -401,7 +401,7 @@ fn refused(reason: &RefuseReason) -> Error {
 }
 
 /// Bytes from the system's random source.
-pub(super) fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system has a random source");
     bytes
