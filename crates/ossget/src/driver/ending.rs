@@ -97,7 +97,10 @@ impl Driver {
             Outcome::Stopped { reason, remains } => {
                 let (storage, open) = (self.storage.clone(), self.open.take());
                 let begun = open.is_some() || self.left.checkpoint.is_some();
-                let resumable = remains == Remains::Keep && begun && self.storage.is_recording();
+                // Nothing that was kept is a part of the object as it is now.
+                let changed = matches!(reason, StopReason::Changed(_));
+                let resumable =
+                    remains == Remains::Keep && begun && !changed && self.storage.is_recording();
                 let published = self.publishing;
                 let cleaned = blocking(move || {
                     let prepared = open.map(|open| {
