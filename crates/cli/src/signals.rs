@@ -55,7 +55,7 @@ mod unix {
     #[derive(Debug)]
     pub(crate) struct Signals {
         hangup: Option<Signal>,
-        interrupt: Signal,
+        interrupt: Option<Signal>,
         terminate: Signal,
     }
 
@@ -71,37 +71,43 @@ mod unix {
         /// When the system refuses to register them.
         pub(crate) fn install() -> io::Result<Self> {
             drop(signal(SignalKind::from_raw(SIGXFSZ))?);
-            // `nohup` has it ignored. Catching it would undo what the user asked for.
-            let hangup =
-                if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+            // `nohup` has SIGHUP ignored, and a shell without job control SIGINT for what it runs
+            // in the background. Catching them would undo what the user asked for.
+            let ignored = ignored();
+            let unless_ignored = |number: u32, kind| match ignored >> (number - 1) & 1 {
+                0 => signal(kind).map(Some),
+                _ => Ok(None),
+            };
             Ok(Self {
-                hangup,
-                interrupt: signal(SignalKind::interrupt())?,
+                hangup: unless_ignored(1, SignalKind::hangup())?,
+                interrupt: unless_ignored(2, SignalKind::interrupt())?,
                 terminate: signal(SignalKind::terminate())?,
             })
         }
 
         /// The next signal.
         pub(super) async fn next(&mut self) -> Interrupt {
-            let hangup = async {
-                match &mut self.hangup {
-                    Some(signal) => signal.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                _ = self.interrupt.recv() => Interrupt::Keyboard,
+                () = caught(&mut self.interrupt) => Interrupt::Keyboard,
                 _ = self.terminate.recv() => Interrupt::Terminate,
-                _ = hangup => Interrupt::Hangup,
+                () = caught(&mut self.hangup) => Interrupt::Hangup,
             }
         }
     }
 
-    /// Whether whoever started this process had SIGHUP ignored. Only Linux tells without a system
-    /// call that needs unsafe code; elsewhere the signal is caught.
-    fn is_hangup_ignored() -> bool {
+    /// Waits for a signal; for ever where it is ignored.
+    async fn caught(signal: &mut Option<Signal>) {
+        match signal {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The signals that whoever started this process had ignored. Only Linux tells without a
+    /// system call that needs unsafe code; elsewhere they are caught.
+    fn ignored() -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        ignored_signals(&status) & 1 == 1
+        ignored_signals(&status)
     }
 
     /// The mask of ignored signals in `/proc/self/status`; bit 0 is signal 1, SIGHUP.
