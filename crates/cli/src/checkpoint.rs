@@ -1,34 +1,42 @@
 //! `ossget checkpoint`: what unfinished downloads have left.
 
+mod leftovers;
+
 use crate::environment::Environment;
 use crate::exit;
-use crate::low::{OutputArgs, ShowArgs};
-use crate::output::{Failed, Screen, bytes, of, shown};
+use crate::low::{CheckpointAction, OutputArgs, ShowArgs};
+use crate::output::{Failed, Screen, bytes, of, print, shown};
 use ossget::checkpoint::{CheckpointSummary, Holder};
 use ossget::{Error, ErrorKind};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Runs `checkpoint show` and returns its exit code.
-pub(crate) fn show(low: &ShowArgs, environment: &Environment) -> u8 {
-    let found = find(low);
-    let written = found.and_then(|summary| {
-        let text = if low.json { json(&summary) } else { text(&summary) };
-        match io::stdout().write_all(text.as_bytes()) {
-            // Whoever read it has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(|error| {
-                Error::new(ErrorKind::Storage, "cannot write to standard output").with_source(error)
-            }),
-        }
-    });
-    let Err(error) = written else { return exit::DONE };
+/// Runs the command and returns its exit code.
+pub(crate) fn run(action: &CheckpointAction, environment: &Environment) -> u8 {
+    match action {
+        CheckpointAction::Ls(low) => leftovers::list(low, environment),
+        CheckpointAction::Show(low) => show(low, environment),
+        CheckpointAction::Rm(low) => leftovers::remove(low, environment),
+        CheckpointAction::Clean(low) => leftovers::clean(low, environment),
+    }
+}
+
+fn show(low: &ShowArgs, environment: &Environment) -> u8 {
+    let written = find(low)
+        .and_then(|summary| print(&if low.json { json(&summary) } else { text(&summary) }));
+    match written {
+        Ok(()) => exit::DONE,
+        Err(error) => fail(error, &low.path, environment),
+    }
+}
+
+/// Says what went wrong and returns the exit code.
+fn fail(error: Error, path: &Path, environment: &Environment) -> u8 {
     let exit_code = exit::code(error.kind(), None);
     let mut screen = Screen::on_stderr(&OutputArgs::default(), environment);
     let failed = Failed { error, kept: None, exit_code };
-    screen.failure(&failed, &shown(&low.path.to_string_lossy()));
+    screen.failure(&failed, &shown(&path.to_string_lossy()));
     exit_code
 }
 
@@ -45,8 +53,7 @@ fn find(low: &ShowArgs) -> Result<CheckpointSummary, Error> {
     {
         return Ok(summary);
     }
-    Err(Error::new(ErrorKind::NotFound, "there is no checkpoint")
-        .with_hint("name the file that is being downloaded, and --checkpoint-dir if it was given"))
+    Err(Error::new(ErrorKind::NotFound, "there is no checkpoint").with_hint(WHERE_TO_LOOK))
 }
 
 /// The destination beside a checkpoint that is called `.NAME.12345678.ossget`.
@@ -60,8 +67,7 @@ fn destination_of(checkpoint: &Path) -> Option<PathBuf> {
 
 fn text(summary: &CheckpointSummary) -> String {
     let name = |path: &Path| shown(&path.to_string_lossy());
-    let percent = u128::from(summary.bytes_recorded) * 100;
-    let percent = percent.checked_div(u128::from(summary.bytes_total)).unwrap_or(100);
+    let percent = percent(summary);
     let mut rows = vec![
         ("object", shown(&format!("oss://{}/{}", summary.bucket, summary.key))),
         ("destination", destination(summary)),
@@ -96,6 +102,11 @@ fn text(summary: &CheckpointSummary) -> String {
     })
 }
 
+fn percent(summary: &CheckpointSummary) -> u128 {
+    let percent = u128::from(summary.bytes_recorded) * 100;
+    percent.checked_div(u128::from(summary.bytes_total)).unwrap_or(100)
+}
+
 fn destination(summary: &CheckpointSummary) -> String {
     match &summary.destination {
         Some(path) => shown(&path.to_string_lossy()),
@@ -112,27 +123,33 @@ fn partial(summary: &CheckpointSummary) -> String {
 }
 
 fn json(summary: &CheckpointSummary) -> String {
-    let line = Line {
-        v: 1,
-        source: format!("oss://{}/{}", summary.bucket, summary.key),
-        version_id: summary.version_id.as_deref(),
-        destination: summary.destination.as_ref().map(|path| path.to_string_lossy().into_owned()),
-        checkpoint: summary.checkpoint_path.to_string_lossy().into_owned(),
-        bytes_total: summary.bytes_total,
-        etag: summary.etag.as_deref(),
-        crc64: summary.crc64.map(|crc64| crc64.to_string()),
-        part_size: summary.part_size,
-        parts: summary.parts,
-        parts_recorded: summary.parts_recorded,
-        bytes_recorded: summary.bytes_recorded,
-        partial_file: &summary.partial_name,
-        partial_bytes: summary.partial_len,
-        in_use: is_held(summary),
-    };
     // Only text and numbers: there is nothing that could not be serialised.
-    let mut text = serde_json::to_string(&line).unwrap_or_default();
+    let mut text = serde_json::to_string(&Line::new(summary)).unwrap_or_default();
     text.push('\n');
     text
+}
+
+impl<'a> Line<'a> {
+    fn new(summary: &'a CheckpointSummary) -> Self {
+        let destination = summary.destination.as_ref();
+        Self {
+            v: 1,
+            source: format!("oss://{}/{}", summary.bucket, summary.key),
+            version_id: summary.version_id.as_deref(),
+            destination: destination.map(|path| path.to_string_lossy().into_owned()),
+            checkpoint: summary.checkpoint_path.to_string_lossy().into_owned(),
+            bytes_total: summary.bytes_total,
+            etag: summary.etag.as_deref(),
+            crc64: summary.crc64.map(|crc64| crc64.to_string()),
+            part_size: summary.part_size,
+            parts: summary.parts,
+            parts_recorded: summary.parts_recorded,
+            bytes_recorded: summary.bytes_recorded,
+            partial_file: &summary.partial_name,
+            partial_bytes: summary.partial_len,
+            in_use: is_held(summary),
+        }
+    }
 }
 
 fn is_held(summary: &CheckpointSummary) -> bool {
@@ -158,6 +175,9 @@ struct Line<'a> {
     partial_bytes: Option<u64>,
     in_use: bool,
 }
+
+const WHERE_TO_LOOK: &str =
+    "name the file that is being downloaded, and --checkpoint-dir if it was given";
 
 #[cfg(test)]
 mod tests {

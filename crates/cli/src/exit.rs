@@ -6,6 +6,9 @@ use ossget::ErrorKind;
 /// Done, verified, durable.
 pub(crate) const DONE: u8 = 0;
 
+/// Nothing is known to be wrong, nor to be right.
+pub(crate) const CANNOT_TELL: u8 = 1;
+
 /// The command line cannot be understood.
 pub(crate) const USAGE: u8 = 2;
 

@@ -3,12 +3,13 @@
 use crate::environment::Environment;
 use crate::exit;
 use crate::hi::{HiArgs, usage};
-use crate::low::GetArgs;
+use crate::low::{GetArgs, NamingArgs};
 use crate::output::{
     self, Ending, Failed, Kept, Lines, Mailbox, Names, Note, Screen, Story, Verbosity,
 };
 use crate::signals::{self, Interrupt, Signals};
-use ossget::{DownloadEvent, DownloadHandle, Downloaded, Error, ErrorKind, Object};
+use ossget::{DownloadEvent, Downloaded, Error, ErrorKind, Object};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tracing_subscriber::EnvFilter;
@@ -21,7 +22,7 @@ pub(crate) fn run(low: &GetArgs, environment: &Environment) -> u8 {
         Ok(lines) => (lines, None),
         Err(error) => (Lines::new(Vec::new()), Some(error)),
     };
-    let mut story = Story::new(names, screen, lines);
+    let mut story = Story::new(names, screen, lines).patience(low.transfer.retry_max_time);
     let ready = match unwritable {
         Some(error) => Err(error),
         None => HiArgs::new(low, environment).and_then(|hi| Ok((hi, runtime()?))),
@@ -36,6 +37,10 @@ pub(crate) fn run(low: &GetArgs, environment: &Environment) -> u8 {
         // Without a thread to tell anything there is nobody to tell that either.
         return exit::code(ErrorKind::Internal, None);
     };
+    for message in &hi.warnings {
+        let message = message.clone();
+        mailbox.post(Note::Event(DownloadEvent::Warning { message }));
+    }
     let code = runtime.block_on(async {
         let (ending, code) = fetch(&hi, Arc::clone(&mailbox)).await;
         mailbox.post(Note::Ending(Box::new(ending)));
@@ -67,40 +72,40 @@ async fn fetch(hi: &HiArgs, mailbox: Arc<Mailbox>) -> (Ending, u8) {
         Ok(_) => download.on_event(move |event| mailbox.post(Note::of(event))).await,
         Err(error) => Err(error),
     };
-    ending(result, hi, &handle, interrupt.get().copied())
+    ending(result, hi, interrupt.get().copied())
 }
 
 fn ending(
     result: Result<Downloaded, Error>,
     hi: &HiArgs,
-    handle: &DownloadHandle,
     interrupt: Option<Interrupt>,
 ) -> (Ending, u8) {
     match result {
         Ok(done) => (Ending::Done(done.into()), exit::DONE),
         Err(error) => {
             let exit_code = exit::code(error.kind(), interrupt);
-            let kept = if error.is_resumable() { kept(hi, handle) } else { None };
+            let kept = if error.is_resumable() { kept(hi) } else { None };
             (Ending::Failed(Failed { error, kept, exit_code }), exit_code)
         }
     }
 }
 
-/// What the next run finds: as this run knows it, or, where it did not get so far as to read the
-/// checkpoint against the object, as the checkpoint says.
-fn kept(hi: &HiArgs, handle: &DownloadHandle) -> Option<Kept> {
-    let progress = handle.progress();
-    let known = progress.and_then(|it| Some(Kept { bytes: it.recorded(), total: it.total()? }));
-    known.filter(|kept| kept.bytes > 0).or_else(|| {
-        let destination = file_of(&hi.destination, &hi.object);
-        let found = ossget::checkpoint::show(&destination, hi.checkpoint_dir.clone()).ok()??;
-        Some(Kept { bytes: found.bytes_recorded, total: found.bytes_total })
-    })
+/// What the next run finds. The checkpoint itself is asked: this run may have missed what became
+/// of the files.
+fn kept(hi: &HiArgs) -> Option<Kept> {
+    let destination = file_of(&hi.destination, &hi.object);
+    // Where a link is not followed there is nothing kept beside it.
+    let destination = destination.canonicalize().unwrap_or(destination);
+    let found = ossget::checkpoint::show(&destination, hi.checkpoint_dir.clone()).ok()??;
+    // What was cut off is counted as recorded until it is looked for.
+    let whole = found.partial_len.is_some_and(|len| len >= found.bytes_total);
+    whole.then_some(Kept { bytes: found.bytes_recorded, total: found.bytes_total })
 }
 
 /// The file that a destination means: in a directory, the last component of the key.
 fn file_of(destination: &Path, object: &Object) -> PathBuf {
-    match destination.is_dir() {
+    let is_dir = destination.as_os_str().as_encoded_bytes().ends_with(b"/");
+    match is_dir || destination.is_dir() {
         true => destination.join(object.key().rsplit('/').next().unwrap_or_default()),
         false => destination.to_owned(),
     }
@@ -131,14 +136,16 @@ fn is_same(one: &Path, other: &Path) -> bool {
     if let (Ok(one), Ok(other)) = (identity(one), identity(other)) {
         return one == other;
     }
-    let resolved = |path: &Path| {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        match (path.parent().map(Path::canonicalize), path.file_name()) {
-            (Some(Ok(parent)), Some(name)) => parent.join(name),
-            _ => path,
-        }
-    };
     resolved(one) == resolved(other)
+}
+
+/// The absolute path of a file that need not be there, links on the way to it resolved.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => path,
+    }
 }
 
 /// What tells an existing file from all others.
@@ -154,18 +161,40 @@ fn identity(path: &Path) -> std::io::Result<PathBuf> {
     path.canonicalize()
 }
 
-/// Source and destination as they were typed, for whoever has to be told that they are wrong.
+/// What is downloaded and to where, for whoever has to be told.
 fn names(low: &GetArgs) -> Names {
-    let typed = low.source.to_string_lossy();
-    let parse = if low.transfer.literal_key { Object::parse_literal } else { Object::parse };
-    let source = match parse(&typed) {
-        Ok(object) => format!("oss://{}/{}", object.bucket(), object.key()),
-        // It may be a presigned URL: what is behind the path signs, and a name before an `@` may
-        // have a password.
-        Err(_) if typed.contains('@') => "(not shown)".to_owned(),
-        Err(_) => typed.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    let typed = Path::new(&low.destination);
+    let object = parse(&low.source, &low.naming).ok();
+    let file = object.map_or_else(|| typed.to_owned(), |object| file_of(typed, &object));
+    let destination = match file.as_os_str().is_empty() || low.destination == "-" {
+        true => file,
+        false => resolved(&file),
     };
-    Names { source, destination: low.destination.to_string_lossy().into_owned() }
+    Names {
+        source: source_name(&low.source, &low.naming),
+        destination: destination.to_string_lossy().into_owned(),
+    }
+}
+
+/// A source as it was typed, without what may be secret.
+pub(crate) fn source_name(source: &OsStr, naming: &NamingArgs) -> String {
+    match parse(source, naming) {
+        Ok(object) => format!("oss://{}/{}", object.bucket(), object.key()),
+        Err(_) => {
+            let typed = source.to_string_lossy();
+            // It may be a presigned URL: what is behind the path signs, and a name before an `@`
+            // may have a password.
+            match typed.contains('@') {
+                true => "(not shown)".to_owned(),
+                false => typed.split(['?', '#']).next().unwrap_or_default().to_owned(),
+            }
+        }
+    }
+}
+
+fn parse(source: &OsStr, naming: &NamingArgs) -> Result<Object, Error> {
+    let parse = if naming.literal_key { Object::parse_literal } else { Object::parse };
+    parse(&source.to_string_lossy())
 }
 
 /// Writes the log of the library to the mailbox, as much of it as is wanted.
@@ -184,7 +213,7 @@ fn log_to(mailbox: &Arc<Mailbox>, verbosity: Verbosity) {
     drop(subscriber.try_init());
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()

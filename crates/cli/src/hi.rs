@@ -2,15 +2,16 @@
 //! client and a download.
 
 use crate::environment::Environment;
-use crate::identity;
+use crate::identity::{self, Credentialed};
 use crate::low::{
-    AddressingStyle, ChangeAction, DurabilityLevel, GetArgs, IdentityArgs, ParallelChoice,
-    PartSizeChoice, ResumeMode, SafetyArgs, SignVersion, TransferArgs, VerifyMode,
+    AddressingStyle, ChangeAction, DurabilityLevel, GetArgs, IdentityArgs, NamingArgs,
+    ParallelChoice, PartSizeChoice, ResumeMode, SafetyArgs, SignVersion, TransferArgs, VerifyArgs,
+    VerifyMode,
 };
 use ossget::{
-    Addressing, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability, Error,
-    ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify,
-    SignatureVersion, Symlink,
+    Addressing, Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability,
+    Error, ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify,
+    SignatureVersion, Symlink, Verification,
 };
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -28,9 +29,22 @@ pub(crate) struct HiArgs {
     pub(crate) checkpoint_dir: Option<PathBuf>,
     /// What requests are signed with.
     pub(crate) credentials: Arc<dyn CredentialsProvider>,
+    /// What the user should know although nothing is wrong with it.
+    pub(crate) warnings: Vec<String>,
     client: Client,
     transfer: Transfer,
     safety: Safety,
+}
+
+/// A comparison that is ready to run.
+#[derive(Debug)]
+pub(crate) struct HiVerify {
+    /// What the request is signed with.
+    pub(crate) credentials: Arc<dyn CredentialsProvider>,
+    /// What the user should know although nothing is wrong with it.
+    pub(crate) warnings: Vec<String>,
+    /// The comparison itself.
+    pub(crate) verification: Verification,
 }
 
 /// How the bytes are fetched; `None` leaves the choice to the library.
@@ -41,6 +55,8 @@ struct Transfer {
     retries: Option<u32>,
     retry_max_time: Option<Duration>,
     read_timeout: Option<Duration>,
+    low_speed_limit: Option<u64>,
+    low_speed_time: Option<Duration>,
     range: ExtentRequest,
 }
 
@@ -51,6 +67,8 @@ struct Safety {
     resume_verify: ResumeVerify,
     durability: Durability,
     crc: CrcPolicy,
+    checksum: Option<Checksum>,
+    wait_lock: Option<Duration>,
     clobber: Clobber,
     on_change: OnChange,
     symlink: Symlink,
@@ -66,14 +84,17 @@ impl HiArgs {
     pub(crate) fn new(low: &GetArgs, environment: &Environment) -> Result<Self, Error> {
         refuse_secrets(&low.identity)?;
         let (source, destination) = source_and_destination(low)?;
-        let object = object(source, &low.transfer)?;
-        let credentials = identity::credentials(&low.identity, environment)?;
-        let client = client(low, &credentials, environment)?;
+        let object = object(source, &low.naming)?;
+        let Credentialed { provider, warnings } =
+            identity::credentials(&low.identity, environment)?;
+        let time = low.transfer.connect_timeout;
+        let client = client(&low.identity, time, &provider, environment)?;
         Ok(Self {
             object,
             destination: PathBuf::from(destination),
             checkpoint_dir: low.safety.checkpoint_dir.clone(),
-            credentials,
+            credentials: provider,
+            warnings,
             client,
             transfer: Transfer::new(&low.transfer),
             safety: Safety::new(&low.safety),
@@ -82,13 +103,9 @@ impl HiArgs {
 
     /// The download, ready to be awaited.
     pub(crate) fn download(&self) -> Download {
-        let Transfer { part_size, parallel, retries, retry_max_time, read_timeout, range } =
-            self.transfer;
-        let mut download = self
-            .client
-            .download(self.object.clone(), &self.destination)
-            .parallel(parallel)
-            .range(range)
+        let download = self.client.download(self.object.clone(), &self.destination);
+        let mut download = self.transfer.apply(download);
+        download = download
             .resume(self.safety.resume)
             .resume_verify(self.safety.resume_verify)
             .durability(self.safety.durability)
@@ -96,17 +113,11 @@ impl HiArgs {
             .clobber(self.safety.clobber)
             .on_change(self.safety.on_change)
             .symlink(self.safety.symlink);
-        if let Some(part_size) = part_size {
-            download = download.part_size(part_size);
+        if let Some(checksum) = self.safety.checksum {
+            download = download.checksum(checksum);
         }
-        if let Some(retries) = retries {
-            download = download.retries(retries);
-        }
-        if let Some(time) = retry_max_time {
-            download = download.retry_max_time(time);
-        }
-        if let Some(time) = read_timeout {
-            download = download.read_timeout(time);
+        if let Some(time) = self.safety.wait_lock {
+            download = download.wait_lock(time);
         }
         if let Some(dir) = &self.checkpoint_dir {
             download = download.checkpoint_dir(dir);
@@ -115,7 +126,53 @@ impl HiArgs {
     }
 }
 
+impl HiVerify {
+    /// Checks everything that can be checked without a request.
+    ///
+    /// # Errors
+    ///
+    /// As [`HiArgs::new`].
+    pub(crate) fn new(low: &VerifyArgs, environment: &Environment) -> Result<Self, Error> {
+        refuse_secrets(&low.identity)?;
+        let object = object(utf8(&low.source)?, &low.naming)?;
+        let Credentialed { provider, warnings } =
+            identity::credentials(&low.identity, environment)?;
+        let client = client(&low.identity, low.connect_timeout, &provider, environment)?;
+        let mut verification = client.verify(object, &low.file);
+        if let Some(checksum) = low.checksum {
+            verification = verification.checksum(checksum);
+        }
+        if let Some(time) = low.retry_max_time {
+            verification = verification.retry_max_time(time);
+        }
+        Ok(Self { credentials: provider, warnings, verification })
+    }
+}
+
 impl Transfer {
+    fn apply(self, download: Download) -> Download {
+        let mut download = download.parallel(self.parallel).range(self.range);
+        if let Some(part_size) = self.part_size {
+            download = download.part_size(part_size);
+        }
+        if let Some(retries) = self.retries {
+            download = download.retries(retries);
+        }
+        if let Some(time) = self.retry_max_time {
+            download = download.retry_max_time(time);
+        }
+        if let Some(time) = self.read_timeout {
+            download = download.read_timeout(time);
+        }
+        if let Some(limit) = self.low_speed_limit {
+            download = download.low_speed_limit(limit);
+        }
+        if let Some(time) = self.low_speed_time {
+            download = download.low_speed_time(time);
+        }
+        download
+    }
+
     fn new(low: &TransferArgs) -> Self {
         Self {
             part_size: match low.part_size {
@@ -129,6 +186,8 @@ impl Transfer {
             retries: low.retries,
             retry_max_time: low.retry_max_time,
             read_timeout: low.read_timeout,
+            low_speed_limit: low.low_speed_limit,
+            low_speed_time: low.low_speed_time,
             range: low.range.unwrap_or_default(),
         }
     }
@@ -154,6 +213,8 @@ impl Safety {
                 Some(DurabilityLevel::None) => Durability::None,
             },
             crc: if low.require_crc { CrcPolicy::Require } else { CrcPolicy::Accept },
+            checksum: low.checksum,
+            wait_lock: low.wait_lock,
             clobber: if low.no_clobber { Clobber::Refuse } else { Clobber::Replace },
             on_change: match low.on_change {
                 None | Some(ChangeAction::Restart) => OnChange::Restart,
@@ -203,11 +264,14 @@ fn source_and_destination(low: &GetArgs) -> Result<(&str, &OsStr), Error> {
     if destination.is_empty() {
         return Err(usage("DEST is empty"));
     }
-    let source = source.to_str().ok_or_else(|| usage("SRC is not UTF-8, as keys of OSS are"))?;
-    Ok((source, destination))
+    Ok((utf8(source)?, destination))
 }
 
-fn object(source: &str, low: &TransferArgs) -> Result<Object, Error> {
+fn utf8(source: &OsStr) -> Result<&str, Error> {
+    source.to_str().ok_or_else(|| usage("SRC is not UTF-8, as keys of OSS are"))
+}
+
+fn object(source: &str, low: &NamingArgs) -> Result<Object, Error> {
     if source.starts_with('@') {
         return Err(usage("SRC `@FILE`: reading the source from a file is not supported yet"));
     }
@@ -229,11 +293,11 @@ fn object(source: &str, low: &TransferArgs) -> Result<Object, Error> {
 }
 
 fn client(
-    low: &GetArgs,
+    identity: &IdentityArgs,
+    connect_timeout: Option<Duration>,
     credentials: &Arc<dyn CredentialsProvider>,
     environment: &Environment,
 ) -> Result<Client, Error> {
-    let identity = &low.identity;
     let endpoint = setting(identity.endpoint.as_ref(), "OSS_ENDPOINT", environment)?;
     let Some(endpoint) = endpoint else {
         return Err(usage("there is no endpoint").with_hint(
@@ -260,7 +324,7 @@ fn client(
     if let Some(path) = &identity.ca_cert {
         builder = builder.ca_cert(path);
     }
-    if let Some(time) = low.transfer.connect_timeout {
+    if let Some(time) = connect_timeout {
         builder = builder.connect_timeout(time);
     }
     if identity.allow_plaintext {

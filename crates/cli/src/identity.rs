@@ -7,9 +7,19 @@ use ossget::{
     StaticCredentials,
 };
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Credentials, and what the user should know about where they come from.
+#[derive(Debug)]
+pub(crate) struct Credentialed {
+    /// Signs the requests.
+    pub(crate) provider: Arc<dyn CredentialsProvider>,
+    /// A sentence each.
+    pub(crate) warnings: Vec<String>,
+}
 
 /// The credentials that flags and environment name. Flags win, each over its own variable; the
 /// security token comes from where the secret comes from, unless it has a file of its own: one
@@ -22,16 +32,16 @@ use std::sync::Arc;
 pub(crate) fn credentials(
     low: &IdentityArgs,
     environment: &Environment,
-) -> Result<Arc<dyn CredentialsProvider>, Error> {
+) -> Result<Credentialed, Error> {
+    let without_warnings = |provider| Ok(Credentialed { provider, warnings: Vec::new() });
     if low.anonymous {
-        return Ok(Arc::new(Anonymous));
+        return without_warnings(Arc::new(Anonymous));
     }
     let (secret_file, token_file) = (&low.access_key_secret_file, &low.sts_token_file);
     if low.access_key_id.is_none() && secret_file.is_none() && token_file.is_none() {
         let environment = environment.clone();
-        return Ok(Arc::new(EnvironmentCredentials::with_lookup(move |name| {
-            environment.get(name)
-        })));
+        let lookup = move |name: &str| environment.get(name);
+        return without_warnings(Arc::new(EnvironmentCredentials::with_lookup(lookup)));
     }
     let id = match &low.access_key_id {
         Some(id) => id.clone(),
@@ -54,21 +64,48 @@ pub(crate) fn credentials(
             Error::new(ErrorKind::Credentials, "the given credentials cannot be used")
                 .with_source(error)
         })?;
-    Ok(Arc::new(StaticCredentials::new(credentials)))
+    let files = [secret_file, token_file];
+    let warnings = files.into_iter().flatten().filter_map(|path| exposed(path)).collect();
+    Ok(Credentialed { provider: Arc::new(StaticCredentials::new(credentials)), warnings })
 }
 
 /// The secret in a file, without the line break that editors put at its end.
 fn secret_in(path: &Path) -> Result<String, Error> {
-    let mut secret = fs::read_to_string(path).map_err(|error| {
+    let failed = |error| {
         let what = format!("cannot read {}", path.display());
         Error::new(ErrorKind::Config, what).with_source(error)
-    })?;
+    };
+    let mut secret = String::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(LONGEST_SECRET + 1).read_to_string(&mut secret).map_err(failed)?;
+    if secret.len() as u64 > LONGEST_SECRET {
+        let what = format!("{} holds more than 64 KiB, which is no secret", path.display());
+        return Err(Error::new(ErrorKind::Config, what));
+    }
     secret.truncate(secret.trim_end().len());
     if secret.is_empty() {
         let what = format!("{} is empty", path.display());
         return Err(Error::new(ErrorKind::Credentials, what));
     }
     Ok(secret)
+}
+
+/// What to say about a file of secrets that others can read. A pipe, as of `<(…)`, is nobody
+/// else's.
+#[cfg(unix)]
+fn exposed(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let found = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    (found.permissions().mode() & 0o044 != 0).then(|| {
+        let path = path.display();
+        format!("other users of this machine can read {path}; `chmod 600` it")
+    })
+}
+
+/// Permissions say nothing here that could be told in a sentence.
+#[cfg(not(unix))]
+fn exposed(_: &Path) -> Option<String> {
+    None
 }
 
 fn variable(name: &str, environment: &Environment) -> Result<Option<String>, Error> {
@@ -82,6 +119,9 @@ fn missing(what: &str, flag: &str, variable: &str) -> Error {
     Error::new(ErrorKind::Credentials, format!("there is no {what}"))
         .with_hint(format!("give {flag} or set {variable}"))
 }
+
+/// A security token has some hundred bytes. Not everything that can be opened ever ends.
+const LONGEST_SECRET: u64 = 64 << 10;
 
 const OSS_ID: &str = "OSS_ACCESS_KEY_ID";
 const OSS_SECRET: &str = "OSS_ACCESS_KEY_SECRET";
@@ -108,7 +148,7 @@ mod tests {
         };
         let provider = credentials(&low.identity, &Environment::of(variables));
         match provider {
-            Ok(provider) => provider.credentials().await.map_err(|error| error.kind()),
+            Ok(found) => found.provider.credentials().await.map_err(|error| error.kind()),
             Err(error) => {
                 assert!(!format!("{error} {error:?}").contains("canary"));
                 Err(error.kind())
@@ -154,6 +194,36 @@ mod tests {
         let secret = file("canary-file");
         let flags = ["--access-key-secret-file", secret.path().to_str().unwrap()];
         assert_eq!(given(&flags, &[]).await.unwrap_err(), ErrorKind::Credentials);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_that_never_ends_is_refused() {
+        let flags = ["-i", "ak", "--access-key-secret-file", "/dev/zero"];
+        assert_eq!(given(&flags, &[]).await.unwrap_err(), ErrorKind::Config);
+        let large = file(&"x".repeat(64 * 1024 + 1));
+        let flags = ["-i", "ak", "--access-key-secret-file", large.path().to_str().unwrap()];
+        assert_eq!(given(&flags, &[]).await.unwrap_err(), ErrorKind::Config);
+    }
+
+    /// Faults: 145.
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_that_others_can_read_is_told() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let secret = file("canary");
+        for (mode, told) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+            fs::set_permissions(secret.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let arguments = ["ossget", "get", "oss://bkt/k", "f", "-i", "ak"].map(OsString::from);
+            let mut arguments = arguments.to_vec();
+            arguments.extend(["--access-key-secret-file".into(), secret.path().into()]);
+            let Command::Get(low) = LowArgs::parse_arguments(arguments).unwrap().command else {
+                panic!("not `get`");
+            };
+            let found = credentials(&low.identity, &Environment::of(&[])).unwrap();
+            assert_eq!(!found.warnings.is_empty(), told, "{mode:o}: {:?}", found.warnings);
+            assert!(!format!("{found:?}").contains("canary"));
+        }
     }
 
     #[tokio::test]

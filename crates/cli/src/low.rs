@@ -3,11 +3,12 @@
 
 use crate::{duration, range, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ossget::{ExtentRequest, PartSize};
+use ossget::{Checksum, ExtentRequest, PartSize};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::time::Duration;
 
 /// Resumable, parallel, verified downloads from Alibaba Cloud OSS.
@@ -28,7 +29,9 @@ pub(crate) enum Command {
     /// Download an object.
     #[command(visible_alias = "cp")]
     Get(Box<GetArgs>),
-    /// Look at what unfinished downloads have left.
+    /// Compare a local file with an object.
+    Verify(Box<VerifyArgs>),
+    /// Look at what unfinished downloads have left, and remove it.
     Checkpoint {
         /// What to do with it.
         #[command(subcommand)]
@@ -39,8 +42,97 @@ pub(crate) enum Command {
 /// What to do with a checkpoint.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckpointAction {
+    /// List what unfinished downloads have left in a directory.
+    Ls(ListArgs),
     /// Show how far an unfinished download is.
     Show(ShowArgs),
+    /// Remove what an unfinished download has left: its checkpoint and its partial file.
+    Rm(RemoveArgs),
+    /// Remove from a directory what no download can ever use, and say what stays.
+    Clean(CleanArgs),
+}
+
+/// `ossget checkpoint ls`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// A directory of destinations, or one of checkpoints [default: this one].
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Write JSON Lines, one for each.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ossget checkpoint rm`.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// The file that was to be downloaded. What is there under this name stays.
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: PathBuf,
+    /// Where the checkpoint lies [default: beside the file].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint_dir: Option<PathBuf>,
+    /// Write one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ossget checkpoint clean`.
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    /// A directory of destinations, or one of checkpoints [default: this one].
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Where the checkpoints lie of downloads to DIR that had this flag, too: partial files that
+    /// none of them names are removed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint_dir: Option<PathBuf>,
+    /// Write JSON Lines, one for each file.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ossget verify`.
+#[derive(Debug, Args)]
+#[command(args_override_self = true, override_usage = "ossget verify [OPTIONS] <FILE> <SRC>")]
+pub(crate) struct VerifyArgs {
+    /// The local file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// `oss://bucket/key`, as for `get`.
+    #[arg(value_name = "SRC")]
+    pub(crate) source: OsString,
+    /// A digest that the file must have, besides the object's own CRC-64.
+    #[arg(long, value_name = "ALGORITHM:HEX", value_parser = Checksum::from_str)]
+    pub(crate) checksum: Option<Checksum>,
+    /// How long a service that cannot be reached is tried again [default: 10m].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) retry_max_time: Option<Duration>,
+    /// How long connecting may take [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) connect_timeout: Option<Duration>,
+    /// Write one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show errors only.
+    #[arg(short = 'q', long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) naming: NamingArgs,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+}
+
+/// What SRC means.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Object")]
+pub(crate) struct NamingArgs {
+    /// The version of the object.
+    #[arg(long, value_name = "ID")]
+    pub(crate) version_id: Option<String>,
+    /// The key really ends in `?versionId=…`: take all of it for the key.
+    #[arg(long)]
+    pub(crate) literal_key: bool,
 }
 
 /// `ossget checkpoint show`.
@@ -72,6 +164,8 @@ pub(crate) struct GetArgs {
     // signatures.
     #[arg(hide = true)]
     pub(crate) more: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) naming: NamingArgs,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
     #[command(flatten)]
@@ -150,15 +244,16 @@ pub(crate) struct TransferArgs {
     /// How long a connection may stay silent [default: 20s].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) read_timeout: Option<Duration>,
+    /// Give a connection up that stays below so many bytes a second for --low-speed-time while
+    /// others do ten times better; 0 gives none up [default: 10KiB].
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) low_speed_limit: Option<u64>,
+    /// How long a connection may stay below --low-speed-limit [default: 30s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) low_speed_time: Option<Duration>,
     /// Only these bytes: START-END (both included), START- or -SUFFIX.
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = range::parse)]
     pub(crate) range: Option<ExtentRequest>,
-    /// The version of the object.
-    #[arg(long, value_name = "ID")]
-    pub(crate) version_id: Option<String>,
-    /// The key really ends in `?versionId=…`: take all of it for the key.
-    #[arg(long)]
-    pub(crate) literal_key: bool,
 }
 
 /// What may be kept, replaced or trusted.
@@ -188,6 +283,13 @@ pub(crate) struct SafetyArgs {
     /// Fail where the service gives no CRC-64 to compare with.
     #[arg(long)]
     pub(crate) require_crc: bool,
+    /// A digest that the file must have, besides the object's own CRC-64: crc64:HEX, md5:HEX or
+    /// sha256:HEX.
+    #[arg(long, value_name = "ALGORITHM:HEX", value_parser = Checksum::from_str)]
+    pub(crate) checksum: Option<Checksum>,
+    /// Wait so long for another run that holds DEST [default: not at all].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) wait_lock: Option<Duration>,
     /// Fail where DEST exists.
     #[arg(long)]
     pub(crate) no_clobber: bool,

@@ -17,9 +17,10 @@ mod output;
 mod range;
 mod signals;
 mod size;
+mod verify;
 
 use environment::Environment;
-use low::{CheckpointAction, Command, LowArgs};
+use low::{Command, LowArgs};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -34,8 +35,7 @@ fn main() -> ExitCode {
     let environment = Environment::of_process();
     ExitCode::from(match low.command {
         Command::Get(low) => get::run(&low, &environment),
-        Command::Checkpoint { action: CheckpointAction::Show(low) } => {
-            checkpoint::show(&low, &environment)
-        }
+        Command::Verify(low) => verify::run(&low, &environment),
+        Command::Checkpoint { action } => checkpoint::run(&action, &environment),
     })
 }

@@ -12,7 +12,7 @@ fn get(flags: &[&str]) -> Box<GetArgs> {
     arguments.extend(flags);
     match parse(&arguments).unwrap().command {
         Command::Get(get) => get,
-        Command::Checkpoint { .. } => panic!("not `get`"),
+        _ => panic!("not `get`"),
     }
 }
 
@@ -68,7 +68,7 @@ fn without_flags_everything_is_left_to_the_library() {
     assert!(sign_version.is_none() && !low.identity.anonymous && !low.identity.allow_plaintext);
     let transfer = &low.transfer;
     assert!(transfer.part_size.is_none() && transfer.parallel.is_none());
-    assert!(transfer.retries.is_none() && transfer.range.is_none() && !transfer.literal_key);
+    assert!(transfer.retries.is_none() && transfer.range.is_none() && !low.naming.literal_key);
     let safety = &low.safety;
     assert!(!safety.no_resume && !safety.restart && safety.resume.is_none());
     assert!(!safety.require_crc && !safety.no_clobber && !safety.follow_symlink);
@@ -92,8 +92,8 @@ fn transfer_flags_carry_their_values() {
     assert_eq!(low.transfer.read_timeout, Some(Duration::from_secs(20)));
     let low = get(&["--range", "-100", "--version-id", "v", "--literal-key"]);
     assert_eq!(low.transfer.range, Some(ExtentRequest::Last(100)));
-    assert_eq!(low.transfer.version_id.as_deref(), Some("v"));
-    assert!(low.transfer.literal_key);
+    assert_eq!(low.naming.version_id.as_deref(), Some("v"));
+    assert!(low.naming.literal_key);
     let slice = ByteRange::new(0, 10).map(ExtentRequest::Slice);
     assert_eq!(get(&["--range=0-9"]).transfer.range, slice);
 }
@@ -276,4 +276,33 @@ fn a_checkpoint_is_shown_by_its_path() {
     assert_eq!(show.path, PathBuf::from("f"));
     assert_eq!(show.checkpoint_dir, Some(PathBuf::from("d")));
     assert!(show.json);
+}
+
+#[test]
+fn the_flags_of_patience_and_of_digests_carry_their_values() {
+    let low = get(&["--low-speed-limit", "64k", "--low-speed-time", "5s", "--wait-lock", "2m"]);
+    assert_eq!(low.transfer.low_speed_limit, Some(65_536));
+    assert_eq!(low.transfer.low_speed_time, Some(Duration::from_secs(5)));
+    assert_eq!(low.safety.wait_lock, Some(Duration::from_secs(120)));
+    let low = get(&["--checksum", "md5:900150983cd24fb0d6963f7d28e17f72"]);
+    assert!(matches!(low.safety.checksum, Some(Checksum::Md5(_))));
+    assert!(refused(&["--checksum", "sha1:00"]).contains("sha256:HEX"));
+    assert!(refused(&["--checksum", "crc64:zz"]).contains("decimal"));
+    assert!(refused(&["--wait-lock", "5"]).contains("duration"));
+}
+
+#[test]
+fn what_is_left_is_listed_removed_and_cleaned_by_path() {
+    for (arguments, ok) in [
+        (&["ossget", "checkpoint", "ls"][..], true),
+        (&["ossget", "checkpoint", "ls", "d", "--json"], true),
+        (&["ossget", "checkpoint", "rm", "f", "--checkpoint-dir", "d"], true),
+        (&["ossget", "checkpoint", "clean", "d", "--checkpoint-dir", "e"], true),
+        (&["ossget", "verify", "f", "oss://bkt/k", "--checksum", "crc64:1"], true),
+        (&["ossget", "checkpoint", "rm"], false),
+        (&["ossget", "checkpoint", "ls", "a", "b"], false),
+        (&["ossget", "verify", "f"], false),
+    ] {
+        assert_eq!(parse(arguments).is_ok(), ok, "{arguments:?}");
+    }
 }

@@ -5,8 +5,9 @@ mod mailbox;
 mod rate;
 mod screen;
 mod text;
+mod waiting;
 
-pub(crate) use lines::Lines;
+pub(crate) use lines::{Lines, seconds};
 pub(crate) use mailbox::{Mailbox, Note};
 pub(crate) use screen::{Screen, Verbosity};
 pub(crate) use text::{bytes, of, shown};
@@ -17,10 +18,11 @@ use lines::{Line, Route, Sink, Summary};
 use ossget::{Completion, DownloadEvent, Downloaded, Error, ErrorKind, Integrity, Phase, Progress};
 use rate::Rate;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use waiting::Waiting;
 
 /// The names of what is downloaded.
 #[derive(Clone, Debug)]
@@ -99,6 +101,7 @@ pub(crate) struct Story {
     /// `None` until the object is known.
     view: Option<View>,
     last_line: Option<Instant>,
+    waiting: Waiting,
 }
 
 impl Story {
@@ -112,7 +115,16 @@ impl Story {
             rate: Rate::default(),
             view: None,
             last_line: None,
+            waiting: Waiting::new(Duration::from_secs(600), Instant::now()),
         }
+    }
+
+    /// Sets how long the library goes on without any progress; 10 minutes by default.
+    pub(crate) fn patience(mut self, patience: Option<Duration>) -> Self {
+        if let Some(patience) = patience {
+            self.waiting = Waiting::new(patience, self.begun);
+        }
+        self
     }
 
     /// Tells what comes into `mailbox`, up to and with the ending, on a thread of its own.
@@ -143,7 +155,7 @@ impl Story {
         }
         let mut summary = Summary {
             fetched_bytes: self.view.map_or(0, |view| view.fetched),
-            seconds: lines::seconds(now - self.begun),
+            seconds: seconds(now - self.begun),
             ..Summary::default()
         };
         match ending {
@@ -190,7 +202,13 @@ impl Story {
                 });
                 self.screen.started(*bytes_total, *bytes_resumed, now);
             }
+            DownloadEvent::ProbeFailed { reason, .. } => self.waiting.failed(reason),
+            DownloadEvent::Lost { bytes: lost } => self.screen.warn(&format!(
+                "{} that were kept are not on the disk as they were; fetching them again",
+                bytes(*lost)
+            )),
             DownloadEvent::Retry { range, attempt, reason, delay, .. } => {
+                self.waiting.failed(reason);
                 let range = crate::range::text(*range);
                 self.screen.retry(&range, *attempt, reason, *delay);
                 self.write(&Line::PartRetry {
@@ -208,7 +226,13 @@ impl Story {
 
     /// Takes over where the download is now, and tells of it when it is time to.
     fn advance(&mut self, news: Option<View>, now: Instant) {
-        let Some(view) = &mut self.view else { return };
+        if let Some(news) = news {
+            self.waiting.at(news, now);
+        }
+        if let Some(text) = self.waiting.due(now) {
+            self.screen.warn(&text);
+        }
+        let Some(view) = &mut self.view else { return self.screen.waiting(self.waiting.reason()) };
         if let Some(news) = news {
             // A download that starts over falls back before it says so with a new start.
             let bytes = news.bytes.max(view.bytes);
@@ -217,7 +241,7 @@ impl Story {
         self.rate.sample(now, view.fetched);
         view.per_second = self.rate.per_second(now);
         let view = *view;
-        self.screen.progress(&view, now);
+        self.screen.progress(&view, self.waiting.reason(), now);
         if self.last_line.is_none_or(|last| now - last >= LINE_INTERVAL) {
             self.progress_line(view, now);
         }
@@ -287,6 +311,20 @@ impl From<Downloaded> for Told {
             elapsed: done.elapsed,
             destination: done.destination.to_string_lossy().into_owned(),
         }
+    }
+}
+
+/// Writes to standard output. Whoever reads it may have seen enough.
+///
+/// # Errors
+///
+/// [`ErrorKind::Storage`].
+pub(crate) fn print(text: &str) -> Result<(), Error> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| {
+            Error::new(ErrorKind::Storage, "cannot write to standard output").with_source(error)
+        }),
     }
 }
 

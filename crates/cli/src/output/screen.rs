@@ -98,7 +98,7 @@ impl Screen {
     }
 
     /// Shows how far it is.
-    pub(crate) fn progress(&mut self, view: &View, now: Instant) {
+    pub(crate) fn progress(&mut self, view: &View, stuck: Option<&str>, now: Instant) {
         match &mut self.form {
             Form::Silent => {}
             Form::Plain { last: Some(last) } if now - *last < PLAIN_INTERVAL => {}
@@ -108,8 +108,16 @@ impl Screen {
             }
             Form::Bar(bar) => {
                 bar.set_position(view.bytes);
-                bar.set_message(text::progress(view));
+                let stuck = stuck.map(|reason| format!("  waiting: {}", shown(reason)));
+                bar.set_message(text::progress(view) + stuck.as_deref().unwrap_or_default());
             }
+        }
+    }
+
+    /// Shows why nothing has begun yet.
+    pub(crate) fn waiting(&mut self, reason: Option<&str>) {
+        if let (Form::Bar(bar), Some(reason)) = (&self.form, reason) {
+            bar.set_message(format!("waiting: {}", shown(reason)));
         }
     }
 
