@@ -80,6 +80,13 @@ const RUNS: &[LongRun] = &[
         count: 2_000,
         arguments: &["-p", "ossget-tests", "--test", "power_cut"],
     },
+    LongRun {
+        name: "races",
+        flag: "--count",
+        variable: "OSSGET_RACES",
+        count: 1_000,
+        arguments: &["-p", "ossget-tests", "--test", "races"],
+    },
 ];
 
 #[cfg(test)]
