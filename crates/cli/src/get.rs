@@ -37,6 +37,9 @@ pub(crate) fn run(low: &GetArgs, environment: &Environment) -> u8 {
         // Without a thread to tell anything there is nobody to tell that either.
         return exit::code(ErrorKind::Internal, None);
     };
+    if Verbosity::of(&low.output) >= Verbosity::Verbose {
+        mailbox.post(Note::Log(format!("credentials: {}", hi.credentials.describe())));
+    }
     for message in &hi.warnings {
         let message = message.clone();
         mailbox.post(Note::Event(DownloadEvent::Warning { message }));

@@ -192,3 +192,29 @@ fn a_checkpoint_that_is_not_there_exits_with_4() {
     assert_eq!((code, out.as_str()), (4, ""), "{err}");
     assert!(err.contains("there is no checkpoint"), "{err}");
 }
+
+/// Faults: 71.
+#[test]
+fn where_the_credentials_come_from_is_told_on_demand_and_flags_win() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "canary-file").unwrap();
+    let told_with = |flags: &[&str]| {
+        let mut command = ossget(dir.path());
+        command.env("OSS_ACCESS_KEY_ID", "env-id").env("OSS_ACCESS_KEY_SECRET", "canary-env");
+        command.env("ALIBABA_CLOUD_ACCESS_KEY_ID", "other-id");
+        command.env("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "canary-other");
+        command.args(["oss://bkt/k", "f", "-e", "http://127.0.0.1:1", "--region", "cn-hangzhou"]);
+        command.args(["--retry-max-time", "1ms"]).args(flags);
+        let (code, _, err) = told(command.output().unwrap());
+        assert_eq!(code, 75, "{err}");
+        assert!(!err.contains("canary"), "{err}");
+        err
+    };
+    assert!(!told_with(&[]).contains("credentials"));
+    let err = told_with(&["-v"]);
+    assert!(err.contains("credentials: environment variables OSS_ACCESS_KEY_ID"), "{err}");
+    let file = secret.to_str().unwrap();
+    let err = told_with(&["-v", "-i", "flag-id", "--access-key-secret-file", file]);
+    assert!(err.contains("credentials: ") && !err.contains("environment"), "{err}");
+}
