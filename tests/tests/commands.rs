@@ -526,6 +526,49 @@ fn every_line_names_the_same_absolute_destination() {
     }
 }
 
+/// Faults: 82.
+#[test]
+fn a_directory_that_cannot_be_written_to_is_told_before_any_request() {
+    let rig = Rig::new(3, SIZE);
+    fs::write(rig.dir().join("file"), "").unwrap();
+    let command = rig.command(&[]);
+    let given: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+    let inside = |path: &str| rig.dir().join(path);
+    // Nobody, not even root, can make files in the last one.
+    for parent in [inside("missing"), inside("file"), PathBuf::from("/sys/kernel")] {
+        let mut other = Command::new(command.get_program());
+        other.args(&given[..2]).arg(parent.join("x")).args(&given[3..]);
+        for (name, value) in command.get_envs() {
+            other.env(name, value.unwrap_or_default());
+        }
+        let ended: Ended = other.output().unwrap().into();
+        assert_eq!(ended.code, Some(7), "{ended:?}");
+        assert!(rig.sim.requests().is_empty(), "{}", parent.display());
+    }
+    assert_eq!(rig.files(), ["file"]);
+}
+
+/// Faults: 133.
+#[test]
+fn what_the_object_asks_its_file_to_be_is_not_heeded() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let rig = Rig::new(3, SIZE);
+    for (name, value) in [
+        ("x-oss-meta-mode", "4777"),
+        ("x-oss-meta-uid", "12345"),
+        ("x-oss-meta-owner", "nobody"),
+        ("x-oss-symlink-target", "/etc/passwd"),
+        ("content-disposition", "attachment; filename=../other"),
+    ] {
+        rig.sim.fault(On::any().always(), Fault::header(name, value));
+    }
+    rig.run_well(ARGS);
+    let found = fs::symlink_metadata(rig.destination()).unwrap();
+    assert!(found.is_file());
+    assert_eq!(found.permissions().mode() & 0o7111, 0, "{:o}", found.permissions().mode());
+    assert_eq!(found.uid(), fs::metadata(rig.dir()).unwrap().uid());
+}
+
 fn kill(pid: u32, signal: &str) {
     let sent = Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status();
     assert!(sent.expect("kill").success());
