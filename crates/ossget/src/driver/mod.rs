@@ -35,12 +35,12 @@ use report::{Attached, Commit, Report, Reporter};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use storage::{Left, Preparation, Prepared, Storage};
 use telling::Teller;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinError, JoinSet, spawn_blocking};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 /// Runs a download to its end.
 pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
@@ -112,6 +112,7 @@ fn session_config(options: &Options) -> SessionConfig {
 
 /// One running download.
 struct Driver {
+    /// Of the runtime's clock, which tests may stop: deadlines and what is told of them agree.
     origin: Instant,
     object: Arc<Object>,
     options: Arc<Options>,
@@ -163,7 +164,7 @@ impl Driver {
             self.teller.progress(self.session.progress());
             let deadline = self.session.poll_deadline().map(|deadline| {
                 let at = self.origin.checked_add(deadline.at.since_origin());
-                at.map_or_else(far_future, tokio::time::Instant::from_std)
+                at.unwrap_or_else(far_future)
             });
             let event = tokio::select! {
                 report = self.reports.recv() => report.map(|report| self.take_in(report)),
@@ -423,6 +424,6 @@ const CANCELLED: Outcome =
     Outcome::Stopped { reason: StopReason::Cancelled, remains: Remains::Keep };
 
 /// A deadline that never comes, for when there is none.
-fn far_future() -> tokio::time::Instant {
-    tokio::time::Instant::now() + Duration::from_secs(3600)
+fn far_future() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
 }
