@@ -183,8 +183,9 @@ impl Storage {
         }
         let size = plan.extent().len();
         let partial = self.lock.create_partial(&name, size).inspect_err(|_| {
-            // A checkpoint of nothing would only make the next run wonder.
-            if self.recording == Recording::On {
+            // A checkpoint of nothing would only make the next run wonder. But as long as a power
+            // cut could bring the partial file's name back, something must remember that name.
+            if self.recording == Recording::On && self.lock.remove_partial(&name).is_ok() {
                 drop(self.lock.remove_checkpoint());
             }
         })?;
