@@ -33,6 +33,7 @@ mod content;
 mod control;
 mod data_dir;
 mod fault;
+pub mod file_system;
 mod generated;
 mod gf2;
 mod log;
