@@ -22,8 +22,11 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
     }
     match strace() {
         Ok(()) => steps.run("system calls", || {
-            let mut suite = cargo(["test", "-p", "ossget-fs", "--test", "system"]);
-            run_command(suite.env("OSSGET_NO_SKIP", "1"))
+            for (package, test) in [("ossget-fs", "system"), ("ossget-testkit", "file_system")] {
+                let mut suite = cargo(["test", "-p", package, "--test", test]);
+                run_command(suite.env("OSSGET_NO_SKIP", "1"))?;
+            }
+            Ok(())
         })?,
         Err(why) => steps.skip("system calls", &why, machine)?,
     }

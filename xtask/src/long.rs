@@ -87,6 +87,13 @@ const RUNS: &[LongRun] = &[
         count: 1_000,
         arguments: &["-p", "ossget-tests", "--test", "races"],
     },
+    LongRun {
+        name: "crash-model",
+        flag: "--depth",
+        variable: "OSSGET_CRASH_DEPTH",
+        count: 4,
+        arguments: &["-p", "ossget", "--test", "crash_model"],
+    },
 ];
 
 #[cfg(test)]
