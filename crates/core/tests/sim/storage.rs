@@ -255,20 +255,27 @@ impl Process<'_> {
         let header = left.header;
         let disk = &self.world.disk;
         let bind = read_bind(disk, self.store.checkpoint).filter(|bind| bind.is_of(&header));
-        let Some(bind) = bind else { return Ok(PreparedPartial::Absent) };
         let there = disk.names.get(DESTINATION).copied();
         let codec = SlotCodec::new(header.session, &plan);
-        if there == Some(bind.inode) {
+        if let Some(bind) = &bind
+            && there == Some(bind.inode)
+        {
             return self.found_published(&codec, plan, &left.recorded, bind.inode);
+        }
+        // Without a bind record nothing was recorded, unless the record was damaged since.
+        if bind.is_none() && left.recorded.is_empty() {
+            return Ok(PreparedPartial::Absent);
         }
         let name = header.partial_name.clone();
         let Some(&inode) = disk.names.get(&name) else { return Ok(PreparedPartial::Absent) };
         let size = plan.extent().len();
         let len = disk.files[&inode].len;
-        let trust =
-            if inode == bind.inode && len == size { Trust::AsBound } else { Trust::Foreign };
+        let as_bound = bind.as_ref().is_some_and(|bind| bind.inode == inode);
+        let trust = if as_bound && len == size { Trust::AsBound } else { Trust::Foreign };
         if len != size {
-            self.write_bind(&Bind { inode: 0, ..bind })?;
+            if let Some(bind) = bind {
+                self.write_bind(&Bind { inode: 0, ..bind })?;
+            }
             self.world.disk.resize(inode, size);
         }
         let (kept, identity) = (left.recorded, identity.clone());
