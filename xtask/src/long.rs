@@ -74,6 +74,13 @@ const RUNS: &[LongRun] = &[
         arguments: &["-p", "ossget-tests", "--test", "sigkill"],
     },
     LongRun {
+        name: "state-machine",
+        flag: "--cases",
+        variable: "OSSGET_STATE_CASES",
+        count: 10_000,
+        arguments: &["-p", "ossget", "--test", "state_machine"],
+    },
+    LongRun {
         name: "power-cuts",
         flag: "--count",
         variable: "OSSGET_POWER_CUTS",

@@ -74,6 +74,7 @@ cargo xtask COMMAND
                         table goes to docs/evidence/
   long sim [--seeds N]  many simulated downloads; the log goes to docs/evidence/
   long kills [--count N]  many killed and resumed downloads; the log goes to docs/evidence/
+  long state-machine [--cases N]  many sequences of runs and damage; the log goes to docs/evidence/
   long power-cuts [--count N]  many power cuts of a real file system; the log goes to docs/evidence/
   long races [--count N]  many runs that start together; the log goes to docs/evidence/
   help                  this text
