@@ -20,6 +20,8 @@ pub struct ResponseHead<'a> {
     pub content_length: Option<u64>,
     /// `ETag`.
     pub etag: Option<&'a [u8]>,
+    /// `Last-Modified`.
+    pub last_modified: Option<&'a [u8]>,
     /// `Content-Encoding`.
     pub content_encoding: Option<&'a [u8]>,
     /// `Content-Type`.
@@ -53,6 +55,13 @@ impl<'a> ResponseHead<'a> {
     #[must_use]
     pub fn etag(mut self, value: impl Into<Option<&'a [u8]>>) -> Self {
         self.etag = value.into();
+        self
+    }
+
+    /// Sets `Last-Modified`.
+    #[must_use]
+    pub fn last_modified(mut self, value: impl Into<Option<&'a [u8]>>) -> Self {
+        self.last_modified = value.into();
         self
     }
 
@@ -119,6 +128,8 @@ pub enum Rejection {
     TotalUnknown,
     /// The response is of another object than the one probed.
     Changed(IdentityField),
+    /// The response repeats nothing of what identifies the object.
+    Unidentified,
     /// The body is encoded, so its bytes are not the object's.
     Encoded,
     /// The body is `multipart/byteranges`.
@@ -155,6 +166,9 @@ impl fmt::Display for Rejection {
             Self::RangeMismatch { got } => write!(f, "the server sent range {got} instead"),
             Self::TotalUnknown => f.write_str("Content-Range of an object of unknown length"),
             Self::Changed(field) => write!(f, "the object changed: its {field} differs"),
+            Self::Unidentified => f.write_str(
+                "the answer does not say which content it is of: no ETag, CRC-64 or date",
+            ),
             Self::Encoded => f.write_str("the body has a Content-Encoding"),
             Self::Multipart => f.write_str("the body is multipart/byteranges"),
             Self::LengthMismatch => f.write_str("Content-Length does not fit the range"),
@@ -174,7 +188,9 @@ impl core::error::Error for Rejection {}
 ///   says that it is all there.
 /// - Either way `Content-Length`, where present, must agree with the range, the body must be
 ///   neither encoded nor multipart, and ETag, total length and CRC-64 must be those of the probed
-///   object where both are known. A CRC-64 that is no number is ignored.
+///   object where both are known. A CRC-64 that is no number is ignored. The date must be that of
+///   the probe where neither ETag nor CRC-64 tells. At least one of the three must be repeated if
+///   the probe knew one: a server or proxy that ignores the precondition could mix two versions.
 #[must_use]
 pub fn judge(head: &ResponseHead<'_>, asked: &Expectation<'_>) -> Verdict {
     let granted = match head.status {
@@ -251,19 +267,33 @@ fn check_body(head: &ResponseHead<'_>, identity: &ObjectIdentity) -> Result<(), 
     Ok(())
 }
 
-/// Refuses responses of another object.
+/// Refuses responses of another object, and those that do not say of which they are.
 fn check_identity(head: &ResponseHead<'_>, identity: &ObjectIdentity) -> Result<(), Rejection> {
-    if let (Some(known), Some(got)) = (&identity.etag, head.etag)
-        && known.as_bytes() != got
-    {
+    let etag = identity.etag.as_deref().map(str::as_bytes);
+    let date = identity.last_modified.as_deref().map(str::as_bytes);
+    let crc = head.crc64.and_then(parse_crc64);
+    let same_etag = agree(etag, head.etag);
+    let same_crc = agree(identity.crc64, crc);
+    if same_etag == Some(false) {
         return Err(Rejection::Changed(IdentityField::ETag));
     }
-    if let (Some(known), Some(got)) = (identity.crc64, head.crc64.and_then(parse_crc64))
-        && known != got
-    {
+    if same_crc == Some(false) {
         return Err(Rejection::Changed(IdentityField::Crc64));
     }
-    Ok(())
+    if same_etag.or(same_crc).is_some() {
+        return Ok(());
+    }
+    match agree(date, head.last_modified) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Rejection::Changed(IdentityField::LastModified)),
+        None if etag.is_none() && date.is_none() && identity.crc64.is_none() => Ok(()),
+        None => Err(Rejection::Unidentified),
+    }
+}
+
+/// Whether two values are equal, where there are two.
+fn agree<T: PartialEq>(known: Option<T>, got: Option<T>) -> Option<bool> {
+    Some(known? == got?)
 }
 
 #[cfg(test)]
@@ -385,9 +415,34 @@ mod tests {
 
     #[test]
     fn what_is_unknown_to_one_side_is_not_compared() {
-        assert_eq!(verdict(&good().etag(None).crc64(None)), accepted(100, 200));
+        assert_eq!(verdict(&good().etag(None)), accepted(100, 200));
+        assert_eq!(verdict(&good().crc64(None)), accepted(100, 200));
         let asked = Expectation { range: range(100, 200), identity: &ObjectIdentity::new(1000) };
         assert_eq!(judge(&good(), &asked), accepted(100, 200));
+    }
+
+    #[test]
+    fn an_answer_that_repeats_nothing_of_the_identity_is_refused() {
+        let unidentified = Verdict::Reject(Rejection::Unidentified);
+        assert_eq!(verdict(&good().etag(None).crc64(None)), unidentified);
+        assert_eq!(verdict(&good().etag(None).crc64(&b"x"[..])), unidentified);
+        let date = good().etag(None).crc64(None).last_modified(&b"now"[..]);
+        assert_eq!(verdict(&date), unidentified, "the probe knew no date");
+    }
+
+    #[test]
+    fn the_date_tells_where_nothing_better_does() {
+        let dated = ObjectIdentity::new(1000).last_modified("then");
+        let asked = Expectation { range: range(100, 200), identity: &dated };
+        let bare = good().etag(None).crc64(None);
+        assert_eq!(judge(&bare.last_modified(&b"then"[..]), &asked), accepted(100, 200));
+        let changed = Verdict::Reject(Rejection::Changed(IdentityField::LastModified));
+        assert_eq!(judge(&bare.last_modified(&b"now"[..]), &asked), changed);
+        assert_eq!(judge(&bare, &asked), Verdict::Reject(Rejection::Unidentified));
+        // A copy of the headers alone may be newer than the content.
+        let identity = dated.etag(ETAG);
+        let asked = Expectation { range: range(100, 200), identity: &identity };
+        assert_eq!(judge(&good().last_modified(&b"now"[..]), &asked), accepted(100, 200));
     }
 
     #[test]
@@ -444,7 +499,7 @@ mod tests {
     #[test]
     fn a_200_must_say_that_it_is_all_there() {
         for length in [None, Some(999), Some(1001)] {
-            let head = ResponseHead::new(200).content_length(length);
+            let head = ResponseHead::new(200).content_length(length).etag(ETAG.as_bytes());
             assert_eq!(of_whole(&head), Verdict::Reject(Rejection::LengthMismatch));
         }
         let head = ResponseHead::new(200).content_length(1000).etag(&b"\"X\""[..]);

@@ -88,6 +88,7 @@ pub(super) fn response_head(head: &Parts) -> Result<ResponseHead<'_>, SourceErro
         .content_range(bytes(CONTENT_RANGE))
         .content_length(content_length(&head.headers)?)
         .etag(bytes(ETAG))
+        .last_modified(bytes(LAST_MODIFIED))
         .content_encoding(bytes(CONTENT_ENCODING))
         .content_type(bytes(CONTENT_TYPE))
         .crc64(bytes(CRC64)))
