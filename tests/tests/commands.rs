@@ -264,6 +264,7 @@ fn restarting_gets_past_whatever_lies_in_the_place_of_the_checkpoint() {
         }
         let refused = rig.run(ARGS);
         assert_eq!(refused.code, Some(10), "{planted}: {refused:?}");
+        assert!(refused.stderr.contains("--restart"), "{}", refused.stderr);
         let ended = rig.run(&[ARGS, &["--restart"]].concat());
         assert_eq!(ended.code, Some(0), "{planted}: {ended:?}");
         fs::remove_file(rig.destination()).unwrap();
@@ -306,6 +307,7 @@ fn what_is_no_file_is_refused_as_destination_and_a_link_is_followed_only_on_dema
     symlink("real.bin", rig.destination()).unwrap();
     let ended = rig.run(ARGS);
     assert_eq!(ended.code, Some(10), "{ended:?}");
+    assert!(ended.stderr.contains("--follow-symlink"), "{}", ended.stderr);
     assert_eq!(fs::read(&real).unwrap(), b"old");
     let ended = rig.run(&[ARGS, &["--follow-symlink"]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");

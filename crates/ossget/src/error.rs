@@ -139,7 +139,18 @@ impl Error {
             FsErrorKind::Exists => (ErrorKind::Exists, "the destination exists"),
             _ => (ErrorKind::Storage, "a file operation failed"),
         };
-        Self::new(kind, message).with_source(error)
+        let ours = error.path().extension().is_some_and(|extension| extension == "ossget");
+        let this = Self::new(kind, message);
+        match kind {
+            ErrorKind::Refused if ours => {
+                this.with_hint("look at the checkpoint, then start over without it: --restart")
+            }
+            ErrorKind::Refused if error.path().is_symlink() => {
+                this.with_hint("name what the link leads to, or give --follow-symlink")
+            }
+            _ => this,
+        }
+        .with_source(error)
     }
 
     /// Sets the range that could not be had.

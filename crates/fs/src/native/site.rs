@@ -69,9 +69,9 @@ pub(crate) fn stat(dir: &Dir, name: &OsStr) -> Result<Option<Stat>, FsError> {
 pub(crate) fn require_regular(found: &Stat, path: &Path) -> Result<(), FsError> {
     let doing = match found.kind {
         Kind::Regular => return Ok(()),
-        Kind::Directory => "refused: no file but a directory is",
-        Kind::Symlink => "refused: a symbolic link is",
-        Kind::Special => "refused: a device, FIFO or socket is",
+        Kind::Directory => "refused to use as a file the directory",
+        Kind::Symlink => "refused to use the symbolic link",
+        Kind::Special => "refused to use the device, FIFO or socket",
     };
     Err(FsError::refused(doing, path))
 }
@@ -94,7 +94,7 @@ pub(crate) fn open_regular(dir: &Dir, name: &OsStr, how: How) -> Result<Option<F
             return Ok(None);
         }
         Err(error) if sys::is_link_error(&error) => {
-            return Err(FsError::refused("refused: a symbolic link is", &path));
+            return Err(FsError::refused("refused to use the symbolic link", &path));
         }
         Err(error) => return Err(cannot_open(error, how, before.as_ref(), &path)),
     };
