@@ -13,6 +13,7 @@ use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -23,6 +24,9 @@ pub(crate) use platform::{advise_sequential, drop_cache, start_writeback, umask}
 pub(crate) struct Dir {
     pub(super) fd: File,
     path: PathBuf,
+    /// Descriptors kept for when the process has no more: connections may take all others, and
+    /// without one the finished file could not be published.
+    spares: Mutex<Vec<File>>,
 }
 
 impl Dir {
@@ -31,7 +35,9 @@ impl Dir {
         let path = std::fs::canonicalize(path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(&path, flags, Mode::empty())?;
-        Ok(Self { fd: fd.into(), path })
+        let dir = Self { fd: fd.into(), path, spares: Mutex::default() };
+        dir.keep_spares(&mut dir.spares());
+        Ok(dir)
     }
 
     /// The canonical absolute path it had when it was opened.
@@ -46,7 +52,8 @@ impl Dir {
 
     /// What `name` is, links not followed.
     pub(crate) fn stat(&self, name: &OsStr) -> io::Result<Option<Stat>> {
-        match platform::stat_at(self, component(name)?) {
+        let name = component(name)?;
+        match self.with_spares(|| platform::stat_at(self, name)) {
             Ok(stat) => Ok(Some(stat)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -56,7 +63,34 @@ impl Dir {
     /// Opens `name`, links not followed and never waiting.
     pub(crate) fn open_file(&self, name: &OsStr, how: How) -> io::Result<File> {
         let (flags, mode) = open_flags(how);
-        platform::open_at(&self.fd, component(name)?, flags, mode)
+        let name = component(name)?;
+        self.with_spares(|| platform::open_at(&self.fd, name, flags, mode))
+    }
+
+    /// Opens something, giving up spare descriptors for it where there are no others.
+    fn with_spares<T>(&self, mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let mut spares = self.spares();
+        self.keep_spares(&mut spares);
+        loop {
+            match open() {
+                Err(error) if is_without_descriptors(&error) => {
+                    // Closed, and so there for the next try.
+                    drop(spares.pop().ok_or(error)?);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn keep_spares(&self, spares: &mut Vec<File>) {
+        while spares.len() < SPARES {
+            let Ok(spare) = self.fd.try_clone() else { return };
+            spares.push(spare);
+        }
+    }
+
+    fn spares(&self) -> MutexGuard<'_, Vec<File>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes a file's name.
@@ -246,6 +280,10 @@ fn dir_synced(result: io::Result<()>) -> io::Result<DirSync> {
     }
 }
 
+fn is_without_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
 /// `name` if it is one plain component: everything else would leave the directory.
 fn component(name: &OsStr) -> io::Result<&OsStr> {
     let bytes = name.as_encoded_bytes();
@@ -255,6 +293,8 @@ fn component(name: &OsStr) -> io::Result<&OsStr> {
     Ok(name)
 }
 
+/// Publishing holds one open while it looks at another.
+const SPARES: usize = 2;
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Together a quarter of a second: longer than any file system is busy that means to go on.
 const PAUSES: u32 = 250;
