@@ -7,6 +7,8 @@ mod binaries;
 mod checkpoint;
 #[cfg(target_os = "linux")]
 mod disk;
+#[cfg(target_os = "linux")]
+mod memory;
 mod rig;
 mod rng;
 mod skip;
@@ -19,6 +21,8 @@ pub use binaries::binary;
 pub use checkpoint::{Remains, remains};
 #[cfg(target_os = "linux")]
 pub use disk::{Disk, Format, PowerCut, Tmpfs};
+#[cfg(target_os = "linux")]
+pub use memory::peak_memory;
 pub use rig::{Ended, Rig, covered, difference, difference_in, names_in, total_len};
 pub use rng::Rng;
 pub use skip::skipped;

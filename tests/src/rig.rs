@@ -107,6 +107,24 @@ impl Rig {
         command
     }
 
+    /// The same command, run by another program: `prlimit --nofile=16`.
+    ///
+    /// # Panics
+    ///
+    /// When there is no program.
+    #[must_use]
+    pub fn command_under(&self, wrapper: &[&str], args: &[&str]) -> Command {
+        let inner = self.command(args);
+        let (program, first) = wrapper.split_first().expect("a program");
+        let mut command = Command::new(program);
+        command.args(first).arg(inner.get_program()).args(inner.get_args()).env_clear();
+        for (name, value) in inner.get_envs() {
+            command.env(name, value.expect("only set, never removed"));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     /// Runs the download to its end.
     ///
     /// # Panics

@@ -24,6 +24,8 @@ pub struct Call {
     pub name: &'static str,
     /// Which file or directory.
     pub path: PathBuf,
+    /// Who makes it.
+    pub process: u32,
 }
 
 /// What is to come of a call.
@@ -170,7 +172,8 @@ impl Tracer {
             Form::Name => self.named(thread, arguments[0], arguments[1])?,
         };
         let watched = self.dirs.iter().any(|dir| path.starts_with(dir));
-        watched.then_some(Call { name: known.name, path })
+        let process = self.process.unsigned_abs();
+        watched.then_some(Call { name: known.name, path, process })
     }
 
     fn descriptor(&self, number: u64) -> Option<PathBuf> {
