@@ -3,6 +3,7 @@
 use super::Moment;
 use crate::{ByteRange, PartIndex};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// One request for one range. Never used twice: late reports of an old attempt are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +45,8 @@ pub(super) struct Attempt {
     pub(super) last_byte: Option<Moment>,
     /// Bytes the whole session had received when this attempt began.
     pub(super) received_before: u64,
+    /// How long it may be slow.
+    pub(super) patience: Duration,
     /// Where its speed is measured from.
     pub(super) mark: Mark,
     /// Whether it has been told to stop.

@@ -36,6 +36,8 @@ pub(super) struct Failures {
     charged: u32,
     protocol: u32,
     unsent: u32,
+    /// Attempts that were given up for being silent or slow.
+    stalled: u32,
 }
 
 /// What a failure leads to.
@@ -102,6 +104,9 @@ impl Failures {
             self.unsent = self.unsent.saturating_add(1);
             return Decision::Wait(Duration::ZERO);
         }
+        if what.failure == Failure::Stalled {
+            self.stalled = self.stalled.saturating_add(1);
+        }
         if what.failure == Failure::Protocol {
             self.protocol = self.protocol.saturating_add(1);
         }
@@ -131,6 +136,11 @@ impl Failures {
 impl Retries {
     pub(super) fn failures_mut(&mut self, part: PartIndex) -> &mut Failures {
         self.failures.entry(part).or_default()
+    }
+
+    /// How often attempts of this part were given up for being silent or slow.
+    pub(super) fn stalled(&self, part: PartIndex) -> u32 {
+        self.failures.get(&part).map_or(0, |failures| failures.stalled)
     }
 
     /// The part is complete: its history is forgotten.

@@ -2,6 +2,7 @@
 
 use super::attempt::{Attempt, AttemptState, Mark};
 use super::transfer::Transfer;
+use super::watch::patience;
 use super::{AttemptId, Moment, Recording, SessionConfig};
 use crate::{ByteRange, PartIndex};
 use alloc::vec::Vec;
@@ -38,6 +39,7 @@ impl Transfer {
             begun: now,
             last_byte: None,
             received_before: self.bytes_received,
+            patience: patience(config, self.retries.stalled(part)),
             mark: Mark::new(now, 0, self.bytes_received),
             state: AttemptState::Live,
         });

@@ -58,7 +58,7 @@ impl Transfer {
                 Some(last) => last.after(config.read_timeout),
                 None => attempt.begun.after(config.answer_timeout),
             };
-            let measured = attempt.mark.at.after(config.low_speed_time);
+            let measured = attempt.mark.at.after(attempt.patience);
             let slow = attempt.last_byte.is_some()
                 && measured <= now
                 && is_slow(attempt, now, config)
@@ -70,7 +70,7 @@ impl Transfer {
             if measured <= now {
                 attempt.mark = Mark::new(now, attempt.received(), self.bytes_received);
             }
-            next = next.min(silent).min(attempt.mark.at.after(config.low_speed_time));
+            next = next.min(silent).min(attempt.mark.at.after(attempt.patience));
         }
         self.watch.quiet_until = next;
         None
@@ -81,6 +81,12 @@ impl Mark {
     pub(super) const fn new(at: Moment, received: u64, session_received: u64) -> Self {
         Self { at, received, session_received }
     }
+}
+
+/// How long an attempt may be slow if so many before it were given up: twice as long each time,
+/// since a path that is always slow at first would otherwise never get beyond that.
+pub(super) fn patience(config: &SessionConfig, given_up: u32) -> Duration {
+    config.low_speed_time.saturating_mul(1 << given_up.min(10))
 }
 
 /// No attempt that begins from now on can be due earlier than after this.

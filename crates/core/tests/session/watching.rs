@@ -80,6 +80,32 @@ fn the_last_connection_is_measured_by_those_before_it() {
 }
 
 #[test]
+fn a_path_that_is_always_slow_at_first_is_given_more_time_with_each_attempt() {
+    let mut config = single_parts(2);
+    config.low_speed_time = Duration::from_secs(4);
+    let (mut play, actions) = Play::fetching(config, 2);
+    let [(quick, range), (mut slow, _)] = fetches(&actions)[..] else { panic!("{actions:?}") };
+    play.now += Duration::from_millis(100);
+    play.store(quick, range);
+    let mut lived = Vec::new();
+    for _ in 0..4 {
+        let mut seconds = 0;
+        while flow(&mut play, 1, &[(slow, 10)]).is_empty() {
+            seconds += 1;
+        }
+        lived.push(seconds);
+        let (failure, tail) = (Failure::Aborted, Piece { bytes: 40, crc: 1 });
+        play.tell(Event::AttemptFailed { attempt: slow, failure, tail, retry_after: None });
+        slow = loop {
+            if let [(next, _)] = fetches(&play.wait(Duration::from_millis(100)))[..] {
+                break next;
+            }
+        };
+    }
+    assert!(lived.is_sorted_by(|one, next| 2 * one <= *next), "{lived:?}");
+}
+
+#[test]
 fn the_low_speed_rule_can_be_turned_off() {
     let mut config = single_parts(2);
     config.low_speed_bytes_per_second = 0;
