@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) log: Log,
     requests: AtomicU64,
     connections: AtomicU64,
+    /// Connections that can carry requests.
+    live: AtomicU64,
 }
 
 /// Whether the network lets anything through.
@@ -110,8 +112,12 @@ impl ScriptedServer {
     }
 
     /// Resets all connections, and every new one at once, until [`restore`](Self::restore).
+    /// Returns when they have been reset.
     pub fn cut_off(&self) {
         self.outage.send_replace(Outage::Total);
+        while self.shared.live.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     /// Ends what [`cut_off`](Self::cut_off) began.
@@ -164,6 +170,7 @@ impl ScriptedServerBuilder {
             log: Log::new(),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
+            live: AtomicU64::new(0),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -216,12 +223,14 @@ async fn accept_all(
             }
             // A client that refuses the certificate ends the handshake.
             let Ok(stream) = secure(stream, tls).await else { return };
-            let mut connection = Connection::new(stream, number, shared);
+            shared.live.fetch_add(1, Ordering::SeqCst);
+            let mut connection = Connection::new(stream, number, shared.clone());
             // An error is a client that left.
             tokio::select! {
-                _ = connection.serve() => {}
+                _ = connection.serve() => drop(connection),
                 _ = outage.wait_for(|outage| *outage == Outage::Total) => connection.reset(),
             }
+            shared.live.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }
