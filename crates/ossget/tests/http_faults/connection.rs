@@ -1,8 +1,8 @@
 //! Connections that are not made, or not kept: section 1 of the catalogue.
 
-use crate::rig::{PART, Patience, Rig, authority, connections, download_from, in_full};
-use ossget::{DownloadEvent, ErrorKind};
-use ossget_testkit::scripted::{Certificate, Ending, Place, Script, ScriptedServer, Step};
+use crate::rig::{BUCKET, KEY, PART, Patience, Rig, authority, client_of, download_from, in_full};
+use ossget::{DownloadEvent, ErrorKind, Object};
+use ossget_testkit::scripted::{Certificate, Place, Script, ScriptedServer, Step};
 use ossget_testkit::{Content, On};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -98,17 +98,20 @@ async fn a_handshake_that_stalls_is_given_up_and_tried_again() {
 
 /// Faults: 12.
 #[tokio::test]
-async fn a_kept_connection_that_is_reset_costs_no_attempt() {
-    // One GET, whose connection is reset some time after its body; the next is asked for on it, or
-    // on a new one, whichever the reset allows.
-    let rig = Rig::new(8 * PART);
-    let reset = [Step::Rest, Step::End(Ending::Rst)];
-    rig.server.script(On::head().always(), Script::new(reset));
-    let slow = [Step::Pause(Duration::from_millis(1)), Step::Rest];
-    rig.server.script(On::get().always(), Script::new(slow));
-    let done = rig.download().retries(0).parallel(connections(1)).await.unwrap();
-    rig.assert_downloaded();
-    assert_eq!(done.fetched_bytes, 8 * PART);
+async fn kept_connections_that_are_reset_are_replaced_at_no_cost() {
+    let server = ScriptedServer::start(Content::generated(7, 8 * PART)).unwrap();
+    let client = client_of(&server.endpoint(), Patience::default());
+    let object = || Object::new(BUCKET, KEY).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    client.download(object(), folder.path().join("one")).await.unwrap();
+    let before = server.connections();
+    server.cut_off();
+    server.restore();
+    let path = folder.path().join("two");
+    let done = client.download(object(), path.clone()).retries(0).await.unwrap();
+    assert!(std::fs::read(path).unwrap() == server.content().window(0..8 * PART));
+    assert_eq!((done.fetched_bytes, done.attempts_failed), (8 * PART, 0));
+    assert!(server.connections() > before);
 }
 
 /// Faults: 21.

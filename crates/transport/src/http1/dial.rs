@@ -230,6 +230,7 @@ mod tests {
         assert_eq!(order(answers.clone(), 0, |_| false), answers);
     }
 
+    /// Faults: 2.
     #[test]
     fn what_failed_lately_comes_last_and_the_rest_is_still_spread() {
         let answers = addresses(&["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.2"]);
@@ -260,6 +261,7 @@ mod tests {
         Err(io::ErrorKind::ConnectionRefused.into())
     }
 
+    /// Faults: 2.
     #[tokio::test(start_paused = true)]
     async fn a_refused_address_is_followed_by_the_next_at_once() {
         let all = addresses(&["10.0.0.1", "10.0.0.2"]);
@@ -273,6 +275,7 @@ mod tests {
         assert!(begun.elapsed() < STAGGER);
     }
 
+    /// Faults: 2.
     #[tokio::test(start_paused = true)]
     async fn a_silent_address_is_overtaken_after_the_stagger() {
         let all = addresses(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
@@ -301,6 +304,7 @@ mod tests {
         assert_eq!(race.failed, all);
     }
 
+    /// Faults: 2.
     #[tokio::test(start_paused = true)]
     async fn a_failed_address_is_forgiven_in_time_or_by_answering() {
         let [one, two] = addresses(&["10.0.0.1", "10.0.0.2"])[..] else { unreachable!() };

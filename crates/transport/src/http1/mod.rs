@@ -204,6 +204,7 @@ mod tests {
         http::Request::get("/secret").header("host", "host").body(Empty::new()).unwrap()
     }
 
+    /// Faults: 12.
     #[tokio::test]
     async fn a_request_that_meets_a_closed_reused_connection_is_unsent() {
         for (history, kind) in [

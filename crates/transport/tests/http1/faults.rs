@@ -57,6 +57,7 @@ async fn a_connection_that_is_reset_is_broken() {
     }
 }
 
+/// Faults: 34, 36.
 #[tokio::test]
 async fn what_is_not_http_1_is_protocol() {
     for head in [
@@ -109,6 +110,7 @@ async fn a_head_is_limited_in_fields_and_in_bytes() {
     }
 }
 
+/// Faults: 36.
 #[tokio::test]
 async fn ten_interim_responses_are_skipped_and_an_eleventh_is_protocol() {
     let interim = "HTTP/1.1 103 Early Hints\r\nlink: secret\r\n\r\n";
@@ -170,6 +172,7 @@ async fn a_body_framed_by_the_close_ends_cleanly() {
     }
 }
 
+/// Faults: 17.
 #[tokio::test]
 async fn bytes_past_the_length_are_never_handed_out() {
     let server = Server::answering(
@@ -196,6 +199,7 @@ async fn a_server_that_never_answers_is_head_timeout() {
     assert_eq!(begun.elapsed().as_secs(), 30);
 }
 
+/// Faults: 15.
 #[tokio::test(start_paused = true)]
 async fn a_head_that_trickles_in_is_head_timeout() {
     let server = Server::start(|mut stream, _| async move {
@@ -214,6 +218,7 @@ async fn a_head_that_trickles_in_is_head_timeout() {
     assert_eq!(begun.elapsed().as_secs(), 20);
 }
 
+/// Faults: 4.
 #[tokio::test(start_paused = true)]
 async fn a_tls_handshake_that_stalls_is_connect_timeout() {
     let server = Server::start(|stream, _| async move {

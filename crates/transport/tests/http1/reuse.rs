@@ -128,6 +128,7 @@ async fn dropping_an_exchange_that_waits_for_its_head_closes_its_connection() {
     assert!(timeout(SOON, is_closed).await.unwrap().unwrap());
 }
 
+/// Faults: 12.
 #[tokio::test]
 async fn a_connection_the_server_has_closed_is_replaced() {
     let (close, is_to_close) = oneshot::channel::<()>();
