@@ -169,16 +169,3 @@ async fn a_connection_far_slower_than_its_peers_is_replaced_and_what_it_brought_
     assert!((1..=3).contains(&done.attempts_failed), "{}", done.attempts_failed);
     assert!(gets.len() <= 16 + 4, "{}", gets.len());
 }
-
-/// Faults: 14.
-#[tokio::test]
-async fn connections_that_are_all_slow_are_left_alone() {
-    let rig = Rig::new(4 * PART);
-    // 4,000 bytes a second for half a second.
-    let drip = Step::Drip { to: Place::Body(2_000), bytes: 20, every: Duration::from_millis(5) };
-    rig.server.script(On::get().always(), Script::new([drip, Step::Rest]));
-    let download = rig.download().low_speed_limit(50_000);
-    let done = download.low_speed_time(Duration::from_millis(100)).await.unwrap();
-    rig.assert_downloaded();
-    assert_eq!((done.attempts_failed, rig.gets().len()), (0, 4));
-}
