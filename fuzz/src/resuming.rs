@@ -25,7 +25,7 @@ use tempfile::TempDir;
 /// Whatever becomes of checkpoint and partial file, the next run ends with the object, or refuses
 /// and leaves the destination alone; where only chance did the damage, it ends with the object.
 ///
-/// Input: up to [`MOST_CHANGES`] changes, see [`Remains::change`].
+/// Input: up to `MOST_CHANGES` changes, see `Remains::change`.
 pub fn checkpoint_resume(bytes: &[u8]) {
     thread_local! {
         static RIG: Rig = Rig::new();
