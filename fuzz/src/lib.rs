@@ -1,6 +1,6 @@
 //! The bodies of the fuzz targets: what must hold of any input, as plain functions.
 //!
-//! libFuzzer drives them through `fuzz_targets/`, which needs a nightly compiler; the tests of this
+//! libFuzzer drives them through `fuzz_targets/`, which needs `cargo-fuzz`; the tests of this
 //! crate drive them with the seeds and with random changes of these, on any. A body panics where
 //! something does not hold.
 

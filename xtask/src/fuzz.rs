@@ -26,21 +26,13 @@ pub(crate) fn briefly(seconds: u64) -> Outcome {
     outcome(&drive(&Request { seconds, targets: Vec::new() })?)
 }
 
-/// Makes sure that there are cargo-fuzz and a nightly compiler; only rustup can get the latter.
+/// Makes sure that there is cargo-fuzz.
 pub(crate) fn ready() -> Outcome {
-    if !succeeds(program("rustup").arg("--version")) {
-        return Err(Failure::new("fuzzing needs a nightly compiler, and there is no rustup"));
+    if succeeds(&mut cargo(["fuzz", "--version"])) {
+        return Ok(());
     }
-    if !succeeds(nightly().args(["rustc", "--version"])) {
-        let mut install = program("rustup");
-        install.args(["toolchain", "install", NIGHTLY, "--profile", "minimal"]);
-        run_command(&mut install).context("nightly is missing and could not be installed")?;
-    }
-    if !succeeds(&mut cargo(["fuzz", "--version"])) {
-        run_command(&mut cargo(["install", "--locked", CARGO_FUZZ]))
-            .context("cargo-fuzz is missing and could not be installed")?;
-    }
-    Ok(())
+    run_command(&mut cargo(["install", "--locked", CARGO_FUZZ]))
+        .context("cargo-fuzz is missing and could not be installed")
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -117,10 +109,10 @@ fn drive(request: &Request) -> Outcome<Vec<Fuzzed>> {
 }
 
 /// Without a sanitizer: of our crates only one module of ossget-fs may hold unsafe code, and what
-/// sanitizers cost is better spent on more runs.
+/// sanitizers cost is better spent on more runs. So any compiler will do: only they need a nightly
+/// one.
 fn build() -> Outcome {
-    let mut command = nightly();
-    command.args(["cargo", "fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none"]);
+    let mut command = cargo(["fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none"]);
     command.args(["--features", "libfuzzer", "--target-dir", TARGET_DIR]);
     // What the release profile does for users costs minutes here.
     command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_DEBUG", "0");
@@ -133,7 +125,7 @@ fn command(target: &str, seconds: u64) -> Outcome<Command> {
     for folder in [&corpus, &artifacts] {
         fs::create_dir_all(folder).context(folder.display())?;
     }
-    let version = output(nightly().args(["rustc", "-vV"]))?;
+    let version = output(program("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or_else(|| Failure::new("rustc does not tell its host"))?;
     let binary = root().join(TARGET_DIR).join(host).join("release").join(target);
@@ -215,14 +207,6 @@ fn targets_in_tree() -> Outcome<Vec<String>> {
     Ok(names)
 }
 
-/// A program of the nightly toolchain.
-fn nightly() -> Command {
-    let mut command = program("rustup");
-    command.args(["run", NIGHTLY]);
-    command
-}
-
-const NIGHTLY: &str = "nightly";
 const CARGO_FUZZ: &str = "cargo-fuzz@0.13.2";
 const EVIDENCE: &str = "docs/evidence/fuzz.txt";
 const TARGET_DIR: &str = "target/fuzz";
