@@ -5,7 +5,7 @@ mod leftovers;
 use crate::environment::Environment;
 use crate::exit;
 use crate::low::{CheckpointAction, OutputArgs, ShowArgs};
-use crate::output::{Failed, Screen, bytes, of, print, shown};
+use crate::output::{Failed, Screen, bytes, json_line, of, print, shown};
 use ossget::checkpoint::{CheckpointSummary, Holder};
 use ossget::{Error, ErrorKind};
 use serde::Serialize;
@@ -123,10 +123,7 @@ fn partial(summary: &CheckpointSummary) -> String {
 }
 
 fn json(summary: &CheckpointSummary) -> String {
-    // Only text and numbers: there is nothing that could not be serialised.
-    let mut text = serde_json::to_string(&Line::new(summary)).unwrap_or_default();
-    text.push('\n');
-    text
+    json_line(&Line::new(summary))
 }
 
 impl<'a> Line<'a> {

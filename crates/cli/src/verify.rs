@@ -5,7 +5,7 @@ use crate::exit;
 use crate::get::{runtime, source_name};
 use crate::hi::HiVerify;
 use crate::low::{OutputArgs, VerifyArgs};
-use crate::output::{Failed, Screen, bytes, integrity, print, seconds, shown};
+use crate::output::{Failed, Screen, bytes, integrity, json_line, print, seconds, shown};
 use ossget::{Error, ErrorKind, Verdict, Verified};
 use serde::Serialize;
 
@@ -135,10 +135,7 @@ fn json(low: &VerifyArgs, source: &str, outcome: &Outcome) -> String {
         message: error.map(ToString::to_string),
         exit_code: outcome.exit_code,
     };
-    // Only text and numbers: there is nothing that could not be serialised.
-    let mut text = serde_json::to_string(&line).unwrap_or_default();
-    text.push('\n');
-    text
+    json_line(&line)
 }
 
 const fn result(verified: &Verified) -> &'static str {

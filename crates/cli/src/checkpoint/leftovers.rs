@@ -4,7 +4,7 @@ use super::{Line, fail, percent};
 use crate::environment::Environment;
 use crate::exit;
 use crate::low::{CleanArgs, ListArgs, RemoveArgs};
-use crate::output::{bytes, of, print, shown};
+use crate::output::{bytes, json_line, of, print, shown};
 use ossget::Error;
 use ossget::checkpoint::{self, Cleaned, Condition, Fate, Holder, Leftover, Removed};
 use serde::Serialize;
@@ -108,7 +108,7 @@ fn total(cleaned: &[Cleaned]) -> String {
 }
 
 fn listed_json(leftover: &Leftover) -> String {
-    line(&LeftoverLine {
+    json_line(&LeftoverLine {
         v: 1,
         path: leftover.path.to_string_lossy().into_owned(),
         bytes: leftover.bytes,
@@ -122,7 +122,7 @@ fn listed_json(leftover: &Leftover) -> String {
 
 fn cleaned_json(cleaned: &Cleaned) -> String {
     let Leftover { path, bytes, condition, in_use, .. } = &cleaned.leftover;
-    line(&LeftoverLine {
+    json_line(&LeftoverLine {
         v: 1,
         path: path.to_string_lossy().into_owned(),
         bytes: *bytes,
@@ -139,14 +139,7 @@ fn cleaned_json(cleaned: &Cleaned) -> String {
 
 fn removed_json(removed: &Removed) -> String {
     let paths = removed.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    line(&RemovedLine { v: 1, removed: paths, bytes: removed.bytes })
-}
-
-fn line(line: &impl Serialize) -> String {
-    // Only text and numbers: there is nothing that could not be serialised.
-    let mut text = serde_json::to_string(line).unwrap_or_default();
-    text.push('\n');
-    text
+    json_line(&RemovedLine { v: 1, removed: paths, bytes: removed.bytes })
 }
 
 const fn code(condition: &Condition) -> &'static str {

@@ -1,6 +1,6 @@
 //! JSON Lines: the same story for programs.
 
-use super::Told;
+use super::{Told, json_line};
 use crate::exit;
 use ossget::Error;
 use serde::Serialize;
@@ -175,9 +175,7 @@ impl Lines {
             #[serde(flatten)]
             line: &'a Line<'a>,
         }
-        // Only text, numbers and fixed names: there is nothing that could not be serialised.
-        let mut text = serde_json::to_string(&Versioned { v: VERSION, line }).unwrap_or_default();
-        text.push('\n');
+        let text = json_line(&Versioned { v: VERSION, line });
         let mut warnings = Vec::new();
         self.sinks.retain_mut(|sink| {
             // One call, so that nothing else comes between the pieces of a line.

@@ -10,7 +10,7 @@ mod waiting;
 pub(crate) use lines::{Lines, seconds};
 pub(crate) use mailbox::{Mailbox, Note};
 pub(crate) use screen::{Screen, Verbosity};
-pub(crate) use text::{bytes, of, shown};
+pub(crate) use text::{bytes, json_line, of, shown};
 
 use crate::exit;
 use crate::low::OutputArgs;

@@ -2,6 +2,7 @@
 
 use super::{Failed, Kept, Told, View};
 use ossget::{Error, ErrorKind, Phase};
+use serde::Serialize;
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -40,13 +41,32 @@ pub(crate) fn duration(time: Duration) -> String {
 pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        let harmless = !character.is_control() && !REORDERING.contains(&character);
-        match harmless {
+        match is_harmless(character) {
             true => shown.push(character),
             false => shown.extend(character.escape_default()),
         }
     }
     shown
+}
+
+/// A line of JSON, fit for a terminal as well: the same text for whoever parses it.
+pub(crate) fn json_line(value: &impl Serialize) -> String {
+    // Only text, numbers and fixed names: there is nothing that could not be serialised.
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut line = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        match is_harmless(character) {
+            true => line.push(character),
+            // Outside of strings there is none; each has four digits.
+            false => line.push_str(&format!("\\u{:04x}", u32::from(character))),
+        }
+    }
+    line.push('\n');
+    line
+}
+
+fn is_harmless(character: char) -> bool {
+    !character.is_control() && !REORDERING.contains(&character)
 }
 
 /// How far a download is: ` 42%  4.2 of 10 GiB  103 MiB/s  59s left`.

@@ -135,3 +135,12 @@ fn what_must_be_corrected_is_told_as_a_hint() {
     let lines = next(&failed(Error::new(ErrorKind::NoSpace, "full"), None));
     assert!(lines.len() == 1 && lines[0].starts_with("hint: "), "{lines:?}");
 }
+
+/// Faults: 53, 127.
+#[test]
+fn a_line_of_json_deceives_no_terminal_and_says_the_same() {
+    let text = "a\n\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{2028}é\"\\";
+    let line = json_line(&[text]);
+    assert_eq!(line, "[\"a\\n\\u001b[31m\\u007f\\u009b\\u202e\\u2028é\\\"\\\\\"]\n");
+    assert_eq!(serde_json::from_str::<[String; 1]>(&line).unwrap(), [text]);
+}
