@@ -51,7 +51,8 @@ pub fn checkpoint_slots(bytes: &[u8]) {
 /// little memory, however long the file and whatever it says.
 ///
 /// Input: a byte of flags (1: the rest is given magic and tag; 2: the length follows the plan;
-/// 4: the length is given), eight bytes of length, the file's beginning.
+/// 4: the length is given; 8: a download resumes from it, else it is only looked at), eight bytes
+/// of length, the file's beginning.
 pub fn checkpoint_load(bytes: &[u8]) {
     thread_local! {
         static PLACE: CheckpointPlace = CheckpointPlace::new();
@@ -69,7 +70,10 @@ pub fn checkpoint_load(bytes: &[u8]) {
         _ if flags & 4 != 0 => Some(len % (MOST_LENGTH + 1)),
         _ => None,
     };
-    PLACE.with(|place| place.load(&content, len));
+    PLACE.with(|place| {
+        place.plant(&content, len);
+        if flags & 8 == 0 { place.look() } else { place.resume() }
+    });
 }
 
 /// A folder with a checkpoint in it.
@@ -94,12 +98,14 @@ impl CheckpointPlace {
         Self { _dir: dir, destination, checkpoint, client }
     }
 
-    fn load(&self, content: &[u8], len: Option<u64>) {
-        self.plant(content, len);
+    fn look(&self) {
         let most = most_allocated(|| {
             drop(ossget::checkpoint::show(&self.destination, None));
         });
         assert!(most <= MOST_BITMAP + MOST_BESIDE, "looking at it took {most} bytes");
+    }
+
+    fn resume(&self) {
         let object = Object::new("bucket", "key").expect("an object");
         let download =
             self.client.download(object, &self.destination).durability(Durability::Process);
@@ -148,7 +154,7 @@ impl Source for Gone {
 
 /// Inputs of [`checkpoint_load`] that matter most, made by the codec of today.
 #[must_use]
-pub fn load_seeds() -> Vec<(&'static str, Vec<u8>)> {
+pub fn load_seeds() -> Vec<(String, Vec<u8>)> {
     let page = |parts: u64| {
         let extent = ByteRange::new(0, parts * PartSize::MIN.bytes()).expect("a range");
         let header = Header {
@@ -168,14 +174,21 @@ pub fn load_seeds() -> Vec<(&'static str, Vec<u8>)> {
         header.encode().expect("it fits")
     };
     let seed = |flags: u8, len: u64, page: &[u8]| [&[flags][..], &len.to_le_bytes(), page].concat();
-    vec![
+    let looked_at = vec![
         ("empty", seed(0, 0, &[])),
         ("valid", seed(2, 0, &page(3))),
         ("most_parts", seed(2, 0, &page(1 << 24))),
         ("ten_gigabytes", seed(4, MOST_LENGTH, &page(3))),
         ("ten_gigabytes_of_nothing", seed(4, MOST_LENGTH, &[])),
         ("short", seed(4, 8191, &page(3))),
-    ]
+    ];
+    let mut seeds = Vec::new();
+    for (name, bytes) in looked_at {
+        let resumed = [&[bytes[0] | 8], &bytes[1..]].concat();
+        seeds.push((name.to_owned(), bytes));
+        seeds.push((format!("{name}_resumed"), resumed));
+    }
+    seeds
 }
 
 /// A page of these bytes with the beginning and the tag that make the decoder read on.

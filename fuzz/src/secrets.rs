@@ -54,7 +54,9 @@ pub fn redaction(bytes: &[u8]) {
     // The recorded requests hold the token; their headers are marked.
     texts.push(format!("{:?}", transport.requests()));
     texts.extend(mistakes(&token));
-    let client = Client::builder(endpoint.to_string(), StaticCredentials::new(pair));
+    let client = Client::builder(endpoint.to_string(), StaticCredentials::new(pair))
+        // The system's certificates take long to read.
+        .transport(Canned::new(Answer::new(404)));
     texts.push(format!("{client:?}"));
     texts.push(format!("{:?}", client.build().expect("a client")));
     for text in texts {
@@ -99,23 +101,8 @@ fn mistakes(secret: &str) -> Vec<String> {
 /// Input: the values of the six variables, a line each.
 pub fn environment(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let values = VARIABLES.map(|name| (name, OsString::from_vec(input.line().to_vec())));
-    let texts = told_of(&values);
-    // What is told whatever the values are, such as the names of types, betrays none of them.
-    let blank = values.clone().map(|(name, value)| (name, OsString::from("x".repeat(value.len()))));
-    let always = told_of(&blank);
-    // Ids are no secrets. Short values stand in any text.
-    let secrets = values.iter().filter(|(name, value)| !name.ends_with("_ID") && value.len() > 16);
-    for (name, value) in secrets {
-        let Some(value) = value.to_str() else { continue };
-        let stands = |texts: &[String]| texts.iter().any(|text| text.contains(value));
-        assert!(!stands(&texts) || stands(&always), "{name}");
-    }
-}
-
-/// Everything that is said of credentials from these variables.
-fn told_of(values: &[(&'static str, OsString)]) -> Vec<String> {
-    let known = values.to_vec();
+    let values = VARIABLES.map(|name| (name, OsString::from_vec(value(name, input.line()))));
+    let known = values.clone();
     let provider = EnvironmentCredentials::with_lookup(move |name| {
         known.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     });
@@ -134,9 +121,23 @@ fn told_of(values: &[(&'static str, OsString)]) -> Vec<String> {
         }
         Err(error) => texts.push(all_text(&error)),
     }
+    for (name, value) in values.iter().filter(|(name, value)| is_secret(name) && !value.is_empty())
+    {
+        let Some(value) = value.to_str() else { continue };
+        assert!(texts.iter().all(|text| !text.contains(value)), "{name}");
+    }
     let provider: Arc<dyn CredentialsProvider> = Arc::new(provider);
     assert!(!provider.is_anonymous());
-    texts
+}
+
+/// What a variable is set to: a secret begins so that it stands in no text by chance.
+fn value(name: &str, line: &[u8]) -> Vec<u8> {
+    let prefix: &[u8] = if is_secret(name) && !line.is_empty() { b"Zq9Canary" } else { b"" };
+    [prefix, line].concat()
+}
+
+fn is_secret(name: &str) -> bool {
+    !name.ends_with("_ID")
 }
 
 /// A secret that stands in no text by chance, of the characters that real ones are made of.

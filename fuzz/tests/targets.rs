@@ -81,7 +81,7 @@ fn every_target_has_a_binary_a_test_and_seeds() {
 fn the_seeds_of_checkpoints_are_those_of_the_codec() {
     let folder = folder().join("seeds/checkpoint_load");
     for (name, seed) in load_seeds() {
-        let path = folder.join(name);
+        let path = folder.join(&name);
         if env::var_os("OSSGET_WRITE_SEEDS").is_some() {
             fs::create_dir_all(&folder).unwrap();
             fs::write(&path, &seed).unwrap();

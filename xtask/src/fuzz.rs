@@ -94,7 +94,11 @@ fn drive(request: &Request) -> Outcome<Vec<Fuzzed>> {
         fs::create_dir_all(&scratch).context(scratch.display())?;
         let mut command = command(&target, request.seconds)?;
         println!("$ {}", line_of(&command));
-        let ended = command.env("TMPDIR", &scratch).stdin(Stdio::null()).output();
+        let ended = command
+            .env("TMPDIR", &scratch)
+            .env("RUST_BACKTRACE", "0")
+            .stdin(Stdio::null())
+            .output();
         let ended = ended.context(line_of(&command))?;
         let text = String::from_utf8_lossy(&ended.stderr);
         let fuzzed = read(target, &text, ended.status);

@@ -218,3 +218,18 @@ fn where_the_credentials_come_from_is_told_on_demand_and_flags_win() {
     let err = told_with(&["-v", "-i", "flag-id", "--access-key-secret-file", file]);
     assert!(err.contains("credentials: ") && !err.contains("environment"), "{err}");
 }
+
+/// Faults: 138.
+#[test]
+fn no_switch_turns_certificate_checks_off() {
+    for flag in ["--insecure", "--no-check-certificate", "--no-verify-ssl", "--skip-verify-cert"] {
+        let get = ["get", "oss://bkt/k", "f"];
+        let (code, _, err) = run(&[&get[..], &ANONYMOUS, &[flag]].concat());
+        assert_eq!(code, 2, "{flag}");
+        assert!(err.contains(&format!("unexpected argument '{flag}'")), "{err}");
+    }
+    let (_, help, _) = run(&["get", "--help"]);
+    for word in ["insecure", "verify-ssl", "skip-verify", "no-check"] {
+        assert!(!help.contains(word), "{word}");
+    }
+}

@@ -235,6 +235,7 @@ mod tests {
         assert_eq!((object.key(), object.version()), ("k?versionId=1", None));
     }
 
+    /// Faults: 140.
     #[test]
     fn a_doubtful_version_id_is_refused_rather_than_guessed() {
         for id in ["", "a b", "a\r\nx: y", "a/b", "a&b=c", "é", &"a".repeat(1025)] {

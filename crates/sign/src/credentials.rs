@@ -115,6 +115,7 @@ mod tests {
         assert_eq!(secret, SignError::EmptyCredential { field: SECRET });
     }
 
+    /// Faults: 140.
     #[test]
     fn refuses_an_id_that_would_change_the_authorization_header() {
         for id in
@@ -133,6 +134,7 @@ mod tests {
         }
     }
 
+    /// Faults: 140.
     #[test]
     fn refuses_a_token_that_is_not_visible_ascii() {
         for token in ["t\r\nhost: x", "t\n", " t", "t\0", "жетон"] {
@@ -150,6 +152,7 @@ mod tests {
         assert!(temporary.security_token("").unwrap().token().is_none());
     }
 
+    /// Faults: 134.
     #[test]
     fn shows_four_characters_of_a_real_id_and_nothing_else() {
         let credentials = Credentials::new("LTAI5tFakeFakeFakeFake", "canary-secret")

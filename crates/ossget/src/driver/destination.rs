@@ -61,6 +61,7 @@ mod tests {
         assert!(!dir.path().join("p").exists());
     }
 
+    /// Faults: 123, 127.
     #[test]
     fn a_key_that_names_no_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
