@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::process::{Context, Failure, Outcome, cargo, output, root};
 use crate::source::{Kind, closing, kinds, tokens};
+use crate::tree::SourceFile;
 use table::{Allowed, External, LAYERS, Layer, Presence, UnsafeCode};
 
 pub(crate) fn run() -> Outcome {
@@ -132,19 +133,67 @@ fn check_files(folder: &Path, layer: &Layer, violations: &mut Vec<Violation>) ->
     if !inherits_lints(&read("Cargo.toml")?) {
         complain("does not use the workspace's lints", NO_LINTS);
     }
-    let attribute = match layer.unsafe_code {
-        UnsafeCode::Program => return Ok(()),
-        UnsafeCode::Forbidden => "forbid",
-        UnsafeCode::OneModule => "deny",
-    };
-    let library = read("src/lib.rs")?;
-    if !says(&library, attribute, Some("unsafe_code")) {
-        complain(&format!("src/lib.rs lacks `#![{attribute}(unsafe_code)]`"), NO_UNSAFE_RULE);
+    let sources = sources_of(folder)?;
+    for (what, advice) in unsafe_code(&sources, layer.unsafe_code) {
+        complain(&what, advice);
     }
-    if layer.no_std && !says(&library, "no_std", None) {
+    let library = sources.iter().find(|source| source.path == "src/lib.rs");
+    let library = library.map(|source| source.text.as_str()).unwrap_or_default();
+    if layer.no_std && !says(library, "no_std", None) {
         complain("src/lib.rs lacks `#![no_std]`", NO_NO_STD);
     }
     Ok(())
+}
+
+/// The Rust files of a crate's `src`, by their path in the crate.
+fn sources_of(folder: &Path) -> Outcome<Vec<SourceFile>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.join("src")];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).context(next.display())? {
+            let path = entry.context(next.display())?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).context(path.display())?;
+                let path = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+                found.push(SourceFile { path, text });
+            }
+        }
+    }
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(found)
+}
+
+/// What is wrong with how a crate keeps unsafe code out: every root says that there is none, and
+/// at most one other file, where that is allowed at all, says otherwise.
+fn unsafe_code(sources: &[SourceFile], rule: UnsafeCode) -> Vec<(String, &'static str)> {
+    let attribute = match rule {
+        UnsafeCode::Forbidden => "forbid",
+        UnsafeCode::OneModule => "deny",
+    };
+    let (roots, modules): (Vec<&SourceFile>, Vec<&SourceFile>) = sources.iter().partition(|it| {
+        matches!(it.path.as_str(), "src/lib.rs" | "src/main.rs") || it.path.starts_with("src/bin/")
+    });
+    let mut wrong = Vec::new();
+    for root in roots {
+        if !says(&root.text, attribute, Some("unsafe_code")) {
+            let what = format!("{} lacks `#![{attribute}(unsafe_code)]`", root.path);
+            wrong.push((what, NO_UNSAFE_RULE));
+        }
+    }
+    let mentions = |text| tokens(text).iter().any(|it| it.kind == Kind::Word("unsafe_code"));
+    let lifting: Vec<&str> = modules
+        .into_iter()
+        .filter(|module| mentions(&module.text))
+        .map(|module| module.path.as_str())
+        .collect();
+    // Where it is forbidden, the compiler refuses to lift it.
+    if rule == UnsafeCode::OneModule && lifting.len() > 1 {
+        let what = format!("lifts the rule against unsafe code in {}", lifting.join(", "));
+        wrong.push((what, NO_UNSAFE_RULE));
+    }
+    wrong
 }
 
 /// Whether the source has `#![word]`, or `#![word(…)]` with `argument` among the arguments.
@@ -201,7 +250,8 @@ const FORBIDDEN_EDGE: &str = "Move what needs it to a crate whose layer has it; 
 const NOT_OPTIONAL: &str =
     "Make it `optional = true` behind a feature: the seam must build without it.";
 const NO_LINTS: &str = "Add `[lints]` with `workspace = true` to its Cargo.toml.";
-const NO_UNSAFE_RULE: &str = "Add it: only one module of ossget-fs may hold unsafe code.";
+const NO_UNSAFE_RULE: &str =
+    "Only one module of a crate may hold unsafe code, and only where the layer table says so.";
 const NO_NO_STD: &str = "Add it: the core must be unable to reach a clock, a file or a socket.";
 
 #[cfg(test)]

@@ -34,15 +34,13 @@ pub(crate) enum Presence {
     Optional,
 }
 
-/// What the crate's `lib.rs` must say about unsafe code.
+/// What the crate's `lib.rs`, `main.rs` and further binaries must say about unsafe code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnsafeCode {
     /// `#![forbid(unsafe_code)]`.
     Forbidden,
     /// `#![deny(unsafe_code)]`, lifted by the one module that makes system calls.
     OneModule,
-    /// No library, so no rule.
-    Program,
 }
 
 const fn always(name: &'static str) -> Allowed {
@@ -119,7 +117,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         ],
         test_edges: TESTKIT,
         external: External::Only(CLI),
-        unsafe_code: UnsafeCode::Program,
+        unsafe_code: UnsafeCode::Forbidden,
         no_std: false,
     },
     Layer {
@@ -151,7 +149,8 @@ pub(crate) const LAYERS: &[Layer] = &[
         edges: &[always("ossget-core"), always("ossget-testkit")],
         test_edges: &[],
         external: External::Any,
-        unsafe_code: UnsafeCode::Program,
+        // The system calls that faults are made with.
+        unsafe_code: UnsafeCode::OneModule,
         no_std: false,
     },
     Layer {
@@ -161,7 +160,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         test_edges: &[],
         // For what `cargo metadata` and `ossget --json` print.
         external: External::Only(&[always("serde_json")]),
-        unsafe_code: UnsafeCode::Program,
+        unsafe_code: UnsafeCode::Forbidden,
         no_std: false,
     },
 ];
