@@ -14,6 +14,7 @@ mod faults;
 mod fuzz;
 mod layers;
 mod long;
+mod mutants;
 mod process;
 mod sizes;
 mod source;
@@ -46,6 +47,7 @@ fn run(words: &[&str]) -> Outcome {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["demo"] => demo::run(),
         ["corruptions"] => corruptions::run(),
+        ["long", "mutants", rest @ ..] => mutants::run(rest),
         ["long", rest @ ..] => long::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
@@ -77,5 +79,6 @@ cargo xtask COMMAND
   long state-machine [--cases N]  many sequences of runs and damage; the log goes to docs/evidence/
   long power-cuts [--count N]  many power cuts of a real file system; the log goes to docs/evidence/
   long races [--count N]  many runs that start together; the log goes to docs/evidence/
+  long mutants [--shard K/N]  changes that no test notices; the log goes to docs/evidence/
   help                  this text
 ";

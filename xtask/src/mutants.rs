@@ -1,0 +1,143 @@
+//! `cargo xtask long mutants`: changes the deciding code in every way cargo-mutants knows, and
+//! counts the changes that no test notices. What is changed stands in `.cargo/mutants.toml`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Instant;
+
+use crate::evidence::heading;
+use crate::process::{
+    Context, Failure, Outcome, cargo, line_of, root, run as run_command, succeeds,
+};
+
+pub(crate) fn run(words: &[&str]) -> Outcome {
+    let shard = parse(words)?;
+    if !succeeds(&mut cargo(["mutants", "--version"])) {
+        run_command(&mut cargo(["install", "--locked", CARGO_MUTANTS]))
+            .context("cargo-mutants is missing and could not be installed")?;
+    }
+    let mut command = cargo(["mutants", "--no-shuffle", "--colors", "never", "--output", OUTPUT]);
+    if let Some(shard) = shard {
+        command.args(["--shard", shard]);
+    }
+    // Enough for a mutant to be noticed; more would take days.
+    command.env("OSSGET_SIM_SEEDS", "200").env("PROPTEST_CASES", "64");
+    let line = line_of(&command);
+    println!("$ {line}");
+    let begun = Instant::now();
+    let status = command.status().context(format_args!("cannot start `{line}`"))?;
+    // 2: some were missed; 3: some took too long. Both are results.
+    if !matches!(status.code(), Some(0 | 2 | 3)) {
+        return Err(Failure::new(format!("`{line}`: {status}")));
+    }
+    let counts = Counts::read(|name| {
+        let path = root().join(OUTPUT).join("mutants.out").join(name);
+        fs::read_to_string(&path).context(path.display())
+    })?;
+    let mut text = heading(&line)?;
+    text.push_str(&counts.table());
+    writeln!(text, "\nafter {} min", begun.elapsed().as_secs() / 60)
+        .expect("writing to a string cannot fail");
+    fs::write(root().join(EVIDENCE), &text).context(EVIDENCE)?;
+    print!("{text}");
+    println!("written to {EVIDENCE}");
+    if counts.percent() < LEAST_PERCENT {
+        let percent = counts.percent();
+        return Err(Failure::new(format!("mutants: {percent} % caught, {LEAST_PERCENT} % wanted")));
+    }
+    Ok(())
+}
+
+fn parse<'a>(words: &[&'a str]) -> Outcome<Option<&'a str>> {
+    let usage = || Failure::new("usage: cargo xtask long mutants [--shard K/N]");
+    match words {
+        [] => Ok(None),
+        ["--shard", shard] => {
+            let (k, n) = shard.split_once('/').ok_or_else(usage)?;
+            let number = |text: &str| text.parse::<u32>().map_err(|_| usage());
+            if number(k)? < number(n)? { Ok(Some(shard)) } else { Err(usage()) }
+        }
+        _ => Err(usage()),
+    }
+}
+
+/// What became of the mutants.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    caught: usize,
+    /// Endless loops, for instance: noticed, too.
+    timeout: usize,
+    /// They did not compile and say nothing.
+    unviable: usize,
+    missed: Vec<String>,
+}
+
+impl Counts {
+    fn read(file: impl Fn(&str) -> Outcome<String>) -> Outcome<Self> {
+        let lines = |name: &str| -> Outcome<Vec<String>> {
+            Ok(file(name)?.lines().map(str::to_owned).collect())
+        };
+        Ok(Self {
+            caught: lines("caught.txt")?.len(),
+            timeout: lines("timeout.txt")?.len(),
+            unviable: lines("unviable.txt")?.len(),
+            missed: lines("missed.txt")?,
+        })
+    }
+
+    /// Of those that compiled; all of none.
+    fn percent(&self) -> usize {
+        let noticed = self.caught + self.timeout;
+        (noticed * 100).checked_div(noticed + self.missed.len()).unwrap_or(100)
+    }
+
+    fn table(&self) -> String {
+        let Self { caught, timeout, unviable, missed } = self;
+        let mut text = format!(
+            "{caught} caught, {timeout} ended by the time limit, {} missed, {unviable} did not compile: {} % noticed\n",
+            missed.len(),
+            self.percent()
+        );
+        for mutant in missed {
+            writeln!(text, "missed: {mutant}").expect("writing to a string cannot fail");
+        }
+        text
+    }
+}
+
+const CARGO_MUTANTS: &str = "cargo-mutants@27.1.0";
+const OUTPUT: &str = "target/mutants";
+const EVIDENCE: &str = "docs/evidence/mutants.txt";
+const LEAST_PERCENT: usize = 95;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mutants_are_counted_and_the_missed_ones_named() {
+        let counts = Counts::read(|name| {
+            Ok(match name {
+                "caught.txt" => "a\nb\n",
+                "timeout.txt" => "c\n",
+                "missed.txt" => "src/x.rs:1: replace f with ()\n",
+                _ => "",
+            }
+            .to_owned())
+        });
+        let counts = counts.unwrap();
+        assert_eq!(counts.percent(), 75);
+        assert!(counts.table().contains("2 caught, 1 ended by the time limit, 1 missed"));
+        assert!(counts.table().contains("missed: src/x.rs:1: replace f with ()\n"));
+        assert_eq!(Counts::default().percent(), 100);
+    }
+
+    #[test]
+    fn a_shard_is_one_of_several() {
+        assert_eq!(parse(&[]).unwrap(), None);
+        assert_eq!(parse(&["--shard", "3/20"]).unwrap(), Some("3/20"));
+        for words in [&["--shard"][..], &["--shard", "20/20"], &["--shard", "x/2"], &["3/20"]] {
+            assert!(parse(words).is_err(), "{words:?}");
+        }
+    }
+}
