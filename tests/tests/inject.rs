@@ -33,9 +33,9 @@ at_every_call! {
     a_power_cut_before_any_call_of_a_resumed_download_is_got_over_by_the_next_run: Resumed, Fault::PowerCut;
     /// Faults: 108, 109.
     a_power_cut_before_any_call_of_a_run_that_finds_its_object_there_is_got_over: Published, Fault::PowerCut;
-    /// Faults: 75, 79.
+    /// Faults: 75, 78, 79.
     an_io_error_at_any_call_of_a_new_download_ends_well_or_in_exit_7: Fresh, Fault::EIO;
-    /// Faults: 75, 77, 79.
+    /// Faults: 75, 77, 78, 79.
     an_io_error_at_any_call_of_a_resumed_download_ends_well_or_in_exit_7: Resumed, Fault::EIO;
     /// Faults: 74.
     a_full_disk_at_any_call_of_a_new_download_ends_well_or_in_exit_7: Fresh, Fault::ENOSPC;

@@ -35,7 +35,7 @@ fn all(steps: &mut Steps) -> Outcome {
     })?;
     steps.run("layers", layers::run)?;
     steps.run("sizes", sizes::run)?;
-    steps.run("faults", || faults::check(faults::Strictness::Tolerant))
+    steps.run("faults", || faults::check(faults::Strictness::Strict))
 }
 
 /// Not `--all-features`: that would add the aws-lc-rs backend, a long C build

@@ -282,3 +282,17 @@ async fn a_file_that_cannot_be_held_here_leaves_nothing_behind() {
     assert_eq!(rig.files(), [] as [&str; 0]);
     assert_eq!(rig.gets(), []);
 }
+
+/// Faults: 116.
+#[tokio::test]
+async fn an_object_larger_than_any_file_is_refused_before_the_first_get() {
+    for length in ["9223372036854775808", "18446744073709551615"] {
+        let rig = Rig::new(1_000_000).await;
+        rig.sim.fault(On::head().always(), Fault::header("content-length", length));
+        let error = rig.download().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage, "{}", errors_in_full(&error));
+        assert!(!error.is_resumable());
+        assert_eq!(rig.gets(), []);
+        assert_eq!(rig.files(), [""; 0]);
+    }
+}
