@@ -29,13 +29,15 @@ fn whatever_the_moment_of_the_kill_nothing_recorded_is_fetched_again() {
     let mut rng = Rng::new(seed);
     let mut done = 0;
     let mut worst = [0; 3];
+    let mut late = 0;
     let mut downloads = 0;
     while done < kills {
         let at = downloads % 3;
         let (text, part) = [("100KiB", 100 << 10), ("1MiB", 1 << 20), ("8MiB", 8 << 20)][at];
-        let (killed, lost) = download(&mut rng, (text, part), kills - done);
-        done += killed;
-        worst[at] = worst[at].max(lost);
+        let cost = download(&mut rng, (text, part), kills - done);
+        done += cost.kills;
+        late += cost.late;
+        worst[at] = worst[at].max(cost.worst);
         downloads += 1;
     }
     println!(
@@ -45,17 +47,28 @@ fn whatever_the_moment_of_the_kill_nothing_recorded_is_fetched_again() {
         worst[1] >> 20,
         worst[2] >> 20
     );
+    // A disk that others use, too, may be late with a sync now and then.
+    assert!(4 * late <= done.max(8), "{late} of {done} kills cost more than prompt syncs explain");
 }
 
-/// One download, killed until it gets through; returns the number of kills and the most bytes
-/// that one of them cost.
-fn download(rng: &mut Rng, (text, part): (&str, u64), most_kills: u64) -> (u64, u64) {
+/// What the kills of one download cost.
+#[derive(Default)]
+struct Cost {
+    kills: u64,
+    /// Most bytes that one of them cost.
+    worst: u64,
+    /// Those that cost more than they do where syncs are prompt.
+    late: u64,
+}
+
+/// One download, killed until it gets through.
+fn download(rng: &mut Rng, (text, part): (&str, u64), most_kills: u64) -> Cost {
     let rig = Rig::new(rng.below(1000), SIZE);
     rig.sim.throttle(RATE);
     let args = ["--part-size", text, "--parallel", &CONNECTIONS.to_string(), "-q"];
     let mut kept: Vec<Range<u64>> = Vec::new();
-    let mut worst = 0;
-    for kill in 0..most_kills {
+    let mut cost = Cost::default();
+    while cost.kills < most_kills {
         rig.sim.clear_requests();
         let mut child =
             rig.command(&args).stdout(std::process::Stdio::null()).spawn().expect("it starts");
@@ -72,7 +85,7 @@ fn download(rng: &mut Rng, (text, part): (&str, u64), most_kills: u64) -> (u64, 
             assert!(status.success(), "{status}");
             check_ranges(&rig, &kept);
             rig.assert_downloaded();
-            return (kill, worst);
+            return cost;
         }
         child.kill().expect("a child can be killed");
         child.wait().expect("a child can be waited for");
@@ -82,7 +95,8 @@ fn download(rng: &mut Rng, (text, part): (&str, u64), most_kills: u64) -> (u64, 
             rig.sim.clear_requests();
             rig.run_well(&args);
             assert_eq!(rig.ranges(), []);
-            return (kill + 1, worst);
+            cost.kills += 1;
+            return cost;
         }
         let before = total_len(&kept);
         kept = remains(rig.dir()).map_or_else(Vec::new, |remains| remains.ranges());
@@ -90,14 +104,17 @@ fn download(rng: &mut Rng, (text, part): (&str, u64), most_kills: u64) -> (u64, 
             rig.sim.requests().iter().filter(|r| r.method == "GET").map(|r| r.sent).sum();
         let recorded = total_len(&kept) - before;
         let lost = arrived.saturating_sub(recorded);
-        let bound = COMMIT_WINDOW + CONNECTIONS * part + DURING_SYNC;
-        assert!(lost <= bound, "{lost} bytes lost by one kill, {bound} allowed");
-        worst = worst.max(lost);
+        let promised = 4 * (64 << 20) + CONNECTIONS * part;
+        assert!(lost <= promised, "{lost} bytes lost by one kill, {promised} promised");
+        let prompt = COMMIT_WINDOW + CONNECTIONS * part + DURING_SYNC;
+        cost.late += u64::from(lost > prompt);
+        cost.worst = cost.worst.max(lost);
+        cost.kills += 1;
     }
     rig.sim.clear_requests();
     rig.run_well(&args);
     check_ranges(&rig, &kept);
-    (most_kills, worst)
+    cost
 }
 
 /// No request of this run may overlap a part whose slot was valid when it began.
