@@ -119,7 +119,7 @@ fn traced(variant: &str, temp: &Path) -> Option<Vec<String>> {
     Some(text.lines().filter(|line| line.contains(here)).filter_map(step_of).collect())
 }
 
-/// `123 fsync(5</tmp/x/work/a.abc.part>) = 0` becomes `fsync partial`; what changes nothing
+/// `123 fsync(5</tmp/x/a.abc.part>) = 0` becomes `fsync partial`; what changes nothing
 /// becomes nothing.
 fn step_of(line: &str) -> Option<String> {
     let call = line.split_whitespace().nth(1).expect("call").split('(').next().expect("name");

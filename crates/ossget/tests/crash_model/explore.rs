@@ -159,7 +159,7 @@ pub(crate) struct Explorer<'a> {
 impl<'a> Explorer<'a> {
     /// Explores everything and reports.
     pub(crate) fn explore(machine: &'a Machine, scope: Scope, first: Disk) -> Report {
-        let meanings = Meanings::new(&machine.library, first.sectors());
+        let meanings = Meanings::new(&machine.objects, first.sectors());
         let (seen, report) = (HashSet::new(), Report::default());
         let mut this = Self { machine, scope, meanings, seen, report, next: Vec::new() };
         this.learn_from_stale(first.sectors());

@@ -61,11 +61,11 @@ fn explore(what: &str, first: First, adjust: impl FnOnce(&Machine, &mut Scope)) 
     }
     let disk = Disk::new(sizes());
     let disk = match first {
-        First::Old => disk.with_file(DESTINATION, &machine.library.old),
+        First::Old => disk.with_file(DESTINATION, &machine.objects.old),
         First::Nothing => disk,
         First::ObjectUnsynced => {
             scope.before = Before::Unsynced;
-            disk.with_fresh_file(DESTINATION, machine.library.bytes(Version::A))
+            disk.with_fresh_file(DESTINATION, machine.objects.bytes(Version::A))
         }
     };
     let report = Explorer::explore(&machine, scope, disk);

@@ -43,7 +43,7 @@ pub(crate) enum Recorded {
 /// Everything that is known about the bytes of one exploration.
 #[derive(Debug)]
 pub(crate) struct Meanings {
-    library: Arc<Library>,
+    objects: Arc<Library>,
     sectors: Arc<Sectors>,
     /// By sector, and by its index in a checkpoint.
     known: Vec<[Option<Meaning>; 3]>,
@@ -76,20 +76,20 @@ pub(crate) struct Found {
 }
 
 impl Meanings {
-    pub(crate) fn new(library: &Arc<Library>, sectors: &Arc<Sectors>) -> Self {
+    pub(crate) fn new(objects: &Arc<Library>, sectors: &Arc<Sectors>) -> Self {
         let ids = |bytes: &[u8]| {
             let mut sectors = bytes.chunks(SECTOR).map(|sector| sectors.intern(sector));
             std::array::from_fn(|_| sectors.next().unwrap())
         };
-        let [a, b] = VERSIONS.map(|version| ids(library.bytes(version)));
+        let [a, b] = VERSIONS.map(|version| ids(objects.bytes(version)));
         Self {
-            library: Arc::clone(library),
+            objects: Arc::clone(objects),
             sectors: Arc::clone(sectors),
             known: Vec::new(),
             sessions: HashMap::new(),
             slots: HashMap::new(),
             partials: HashMap::new(),
-            contents: [a, b, ids(&library.old)],
+            contents: [a, b, ids(&objects.old)],
             key: Key::default(),
         }
     }
@@ -145,7 +145,7 @@ impl Meanings {
         for part in 0..PARTS {
             for version in VERSIONS {
                 let index = PartIndex::new(u32::try_from(part).unwrap());
-                let slot = codec.encode(index, self.library.crc64(version, part));
+                let slot = codec.encode(index, self.objects.crc64(version, part));
                 self.slots.insert(slot, (part, Recorded::Part(session, version)));
             }
         }

@@ -71,7 +71,7 @@ pub(crate) enum Crc {
 /// The service as one run sees it.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    library: Arc<Library>,
+    objects: Arc<Library>,
     crc: Crc,
     plan: Plan,
     gate: Arc<Gate>,
@@ -89,13 +89,13 @@ struct State {
 
 impl Origin {
     pub(crate) fn new(
-        library: &Arc<Library>,
+        objects: &Arc<Library>,
         (version, crc): (Version, Crc),
         plan: Plan,
         gate: &Arc<Gate>,
     ) -> Self {
         let state = Mutex::new(State { version, gets: Vec::new(), delivered: false });
-        Self { library: Arc::clone(library), crc, plan, gate: Arc::clone(gate), state }
+        Self { objects: Arc::clone(objects), crc, plan, gate: Arc::clone(gate), state }
     }
 
     /// What the object is now, and which parts were asked for.
@@ -109,7 +109,7 @@ impl Origin {
 impl Source for Origin {
     async fn probe(&self, _object: &Object) -> Result<ObjectIdentity, SourceError> {
         let version = self.state.lock().unwrap().version;
-        Ok(self.library.identity(version, self.crc))
+        Ok(self.objects.identity(version, self.crc))
     }
 
     async fn get_range(
@@ -127,7 +127,7 @@ impl Source for Origin {
             if self.plan.change == Some(number) {
                 state.version = Version::B;
             }
-            if pinned.etag != self.library.identity(state.version, self.crc).etag {
+            if pinned.etag != self.objects.identity(state.version, self.crc).etag {
                 state.delivered = false;
                 return Err(SourceError::new(Failure::Changed, "the object is another one"));
             }
@@ -138,7 +138,7 @@ impl Source for Origin {
         let start = usize::try_from(range.start()).unwrap();
         let sector = |at: usize| {
             let from = start + SECTOR * at;
-            self.library.bytes(version).slice(from..from + SECTOR)
+            self.objects.bytes(version).slice(from..from + SECTOR)
         };
         let mut chunks = VecDeque::from([(None, sector(0)), (None, sector(1))]);
         if let Some(hold) = held.filter(|hold| self.gate.arm(*hold)) {

@@ -9,9 +9,9 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
-pub(crate) const WORK: &str = "/simulated/work";
+pub(crate) const WORK: &str = "/simulated/folder";
 pub(crate) const ELSEWHERE: &str = "/simulated/checkpoints";
-pub(crate) const DESTINATION: &str = "/simulated/work/object.bin";
+pub(crate) const DESTINATION: &str = "/simulated/folder/object.bin";
 
 /// How downloads are made.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub(crate) struct Machine {
     /// As long as it lives the runtime's clock stands still unless it is moved.
     _clock_stands: mpsc::Sender<()>,
     runtime: Runtime,
-    pub(crate) library: Arc<Library>,
+    pub(crate) objects: Arc<Library>,
 }
 
 impl Machine {
@@ -59,7 +59,7 @@ impl Machine {
         let (stands, stopped) = mpsc::channel::<()>();
         // The clock does not move by itself while something blocks.
         runtime.spawn_blocking(move || stopped.recv());
-        Self { _clock_stands: stands, runtime, library: Arc::new(Library::new()) }
+        Self { _clock_stands: stands, runtime, objects: Arc::new(Library::new()) }
     }
 
     /// Runs one process on a disk that an earlier one left.
@@ -78,7 +78,7 @@ impl Machine {
         if let Some(failing) = failing {
             fs = fs.failing(failing);
         }
-        let origin = Arc::new(Origin::new(&self.library, (version, settings.crc), plan, &gate));
+        let origin = Arc::new(Origin::new(&self.objects, (version, settings.crc), plan, &gate));
         let client = Client::with_source(origin.clone(), Arc::new(fs.clone()));
         let object = Object::new("examplebucket", "object.bin").unwrap();
         let mut download = client

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The checkpoint of an older, finished session of the same object, page by page: what un-synced
 /// pages of a new one may come back as.
 pub(crate) fn older_session(machine: &Machine, settings: &Settings) -> Arc<Stale> {
-    let first = Disk::new(sizes()).with_file(DESTINATION, &machine.library.old);
+    let first = Disk::new(sizes()).with_file(DESTINATION, &machine.objects.old);
     let settings = Settings { omissions: Vec::new(), ..settings.clone() };
     let ended = machine.run(&first, &settings, (Version::A, Plan::default()), None);
     let recorded = ended
@@ -34,7 +34,7 @@ pub(crate) fn older_session(machine: &Machine, settings: &Settings) -> Arc<Stale
 /// As [`older_session`], but as if slots were not keyed with their session: the old slots pass for
 /// those of the new one.
 pub(crate) fn unkeyed(machine: &Machine, older: Arc<Stale>) -> Arc<Stale> {
-    let library = Arc::clone(&machine.library);
+    let objects = Arc::clone(&machine.objects);
     Arc::new(move |at, seen| {
         let Some(header) = (at == 2).then(|| Header::decode(seen)).and_then(Result::ok) else {
             return older(at, seen);
@@ -43,7 +43,7 @@ pub(crate) fn unkeyed(machine: &Machine, older: Arc<Stale>) -> Arc<Stale> {
         let mut page = vec![0; PARTS * SLOT_LEN];
         for part in 0..PARTS {
             let index = PartIndex::new(u32::try_from(part).unwrap());
-            let slot = codec.encode(index, library.crc64(Version::A, part));
+            let slot = codec.encode(index, objects.crc64(Version::A, part));
             page[part * SLOT_LEN..][..SLOT_LEN].copy_from_slice(&slot);
         }
         Some(page)
