@@ -166,6 +166,7 @@ impl Driver {
                 let at = self.origin.checked_add(deadline.at.since_origin());
                 at.unwrap_or_else(far_future)
             });
+            let deadline = deadline.into_iter().chain(self.teller.due()).min();
             let event = tokio::select! {
                 report = self.reports.recv() => report.map(|report| self.take_in(report)),
                 () = handle.cancelled() => {

@@ -4,7 +4,8 @@ use crate::download::Observer;
 use crate::{DownloadEvent, DownloadHandle, ErrorKind, Phase, Progress};
 use ossget_core::{ByteRange, PartPlan};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Observers hear of progress at most so often: often enough to look smooth.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -13,7 +14,10 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) struct Teller {
     observer: Option<Observer>,
     handle: DownloadHandle,
-    last_progress: Option<Instant>,
+    /// The progress last told of, and when.
+    last_progress: Option<(Instant, Progress)>,
+    /// Whether there has been progress since.
+    behind: bool,
     /// What was last logged: the commit window and the limit of live attempts.
     logged: Option<(u64, u32)>,
     /// Bytes of earlier runs that are being checked, until the outcome is known.
@@ -28,6 +32,7 @@ impl Teller {
             observer,
             handle,
             last_progress: None,
+            behind: false,
             logged: None,
             checking: 0,
             warned: Vec::new(),
@@ -93,10 +98,20 @@ impl Teller {
         self.log(progress);
         self.tell_lost(inner);
         let now = Instant::now();
-        if self.last_progress.is_none_or(|last| now - last >= PROGRESS_INTERVAL) {
-            self.last_progress = Some(now);
+        let (at, told) = self.last_progress.unzip();
+        self.behind = told != Some(progress);
+        if self.behind && at.is_none_or(|at| now - at >= PROGRESS_INTERVAL) {
+            self.last_progress = Some((now, progress));
+            self.behind = false;
             self.tell(&DownloadEvent::Progress(progress));
         }
+    }
+
+    /// When to call [`Teller::progress`] even if nothing else happens: what happened last must
+    /// not stay untold until something happens again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let (at, _) = self.last_progress.filter(|_| self.behind)?;
+        Some(at + PROGRESS_INTERVAL)
     }
 
     /// Logs what the disk and the service have made of the settings, when that changes.

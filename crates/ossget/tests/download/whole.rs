@@ -211,6 +211,28 @@ async fn stop_early(rig: &Rig, download: Download) {
 }
 
 #[tokio::test]
+async fn the_latest_progress_is_told_though_nothing_happens_after_it() {
+    let rig = Rig::new(5_000_000).await;
+    stop_early(&rig, rig.download()).await;
+    rig.sim.fault(On::get().always(), Fault::StallBeforeHead);
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let download = rig.download().on_progress(move |progress| {
+        let _nobody_listens_at_the_end = tell.send(progress);
+    });
+    let handle = download.handle();
+    let kept_is_checked =
+        async { while told.recv().await.is_some_and(|it| it.kept() == 0 || it.unchecked() > 0) {} };
+    let stop = async {
+        let in_time = tokio::time::timeout(Duration::from_secs(10), kept_is_checked).await;
+        handle.cancel();
+        in_time
+    };
+    let (ended, in_time) = tokio::join!(download.into_future(), stop);
+    in_time.expect("the next thing to happen is the read timeout, after twice that time");
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
+}
+
+#[tokio::test]
 async fn a_run_without_checkpoint_leaves_an_earlier_one_alone() {
     let rig = Rig::new(5_000_000).await;
     stop_early(&rig, rig.download()).await;
