@@ -1,10 +1,12 @@
 //! What durability costs: `cargo bench -p ossget --bench durability -- DIR [PAIRS] [MIB]`
 //!
-//! `DIR` must lie on the disk in question, with room for twice the object. Two tables, each of
-//! interleaved pairs with the median ratio and its bootstrap 90 % interval:
+//! `DIR` must lie on the disk in question, with room for twice the object. Tables of interleaved
+//! rounds with the median ratio and its bootstrap 90 % interval:
 //!
 //! - the wall time of a download with full durability beside one without any, from a simulator in
-//!   the same process;
+//!   the same process: as fast as that can send, and over a link of 10 Gbit/s. In the same rounds
+//!   the time that writing and syncing so many bytes from memory takes: what comes in faster than
+//!   that cannot be durable any sooner;
 //! - the rate at which a resumed run reads kept parts back beside that of `cat FILE >/dev/null`,
 //!   both with cold caches (dropped through `/proc`, which takes root), and how long after its
 //!   start the resumed run sends its first GET.
@@ -14,6 +16,7 @@
 use ossget::{
     Client, Credentials, Download, DownloadEvent, Durability, Object, Parallel, StaticCredentials,
 };
+use ossget_fs::{FileSystem as _, NativeFileSystem, Place, PublishMode, Syncing};
 use ossget_testkit::{Content, Fault, On, Simulator};
 use std::fs::{self, File};
 use std::future::IntoFuture as _;
@@ -26,6 +29,9 @@ use tokio::sync::mpsc;
 const BUCKET: &str = "examplebucket";
 const KEY: &str = "object.bin";
 const CONNECTIONS: u32 = 8;
+const LINK_BYTES_PER_SECOND: u64 = 1_250_000_000;
+/// Written at once, as chunks of a body are.
+const CHUNK: usize = 256 << 10;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -38,7 +44,11 @@ fn main() {
     let runtime = runtime.worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let bench = Bench::new(dir, size).await;
-        bench.cost(pairs).await;
+        bench.cost(pairs, 3).await;
+        bench.sim.throttle(LINK_BYTES_PER_SECOND);
+        println!("over a link of 10 Gbit/s:");
+        bench.cost(pairs, 2).await;
+        bench.sim.unthrottle();
         bench.rehash(pairs).await;
     });
 }
@@ -70,28 +80,60 @@ impl Bench {
             .parallel(parallel)
     }
 
-    /// Full durability beside none. What the run without leaves to be written is written between
-    /// the runs, not at the cost of the next.
-    async fn cost(&self, pairs: u64) {
-        let mut ratios = Vec::new();
-        for pair in 0..=pairs {
-            let mut seconds = [0.0; 2];
-            for turn in 0..2 {
-                let which = usize::try_from((pair + turn) % 2).expect("0 or 1");
-                let durability = [Durability::Full, Durability::None][which];
+    /// Full durability beside none and, of three ways, beside the disk alone. What a run leaves to
+    /// be written is written between the runs, not at the cost of the next.
+    async fn cost(&self, rounds: u64, ways: u64) {
+        let (mut none, mut disk) = (Vec::new(), Vec::new());
+        for round in 0..=rounds {
+            let mut seconds = [0.0; 3];
+            for turn in 0..ways {
+                let which = usize::try_from((round + turn) % ways).expect("0 to 2");
                 settle();
                 let begun = Instant::now();
-                self.download().durability(durability).await.expect("a healthy service");
+                match which {
+                    0 => self.fetch(Durability::Full).await,
+                    1 => self.fetch(Durability::None).await,
+                    _ => self.write_from_memory(),
+                }
                 seconds[which] = begun.elapsed().as_secs_f64();
                 fs::remove_file(&self.path).expect("it was published");
             }
-            // The first pair warms up.
-            if pair > 0 {
-                println!("full {:6.2} s   none {:6.2} s", seconds[0], seconds[1]);
-                ratios.push(seconds[0] / seconds[1]);
+            // The first round warms up.
+            if round > 0 {
+                let [full, without, alone] = seconds;
+                println!("full {full:6.2} s   none {without:6.2} s   disk alone {alone:6.2} s");
+                none.push(full / without);
+                disk.push(full / alone);
             }
         }
-        report("wall time, full durability / none", ratios);
+        report("wall time, full durability / none", none);
+        if ways == 3 {
+            report("wall time, full durability / disk alone", disk);
+        }
+    }
+
+    async fn fetch(&self, durability: Durability) {
+        self.download().durability(durability).await.expect("a healthy service");
+    }
+
+    /// Writes and publishes a file of the same size as a download would, without a network.
+    fn write_from_memory(&self) {
+        let place = Place::new(&self.path);
+        let lock = NativeFileSystem::default().lock(&place, Syncing::Full).expect("a free place");
+        let name = lock.partial_name("abcdefgh234567ij");
+        let partial = lock.create_partial(&name, self.size).expect("room");
+        let bytes = vec![0x5a; 8 << 20];
+        for at in (0..self.size).step_by(bytes.len()) {
+            let len = self.size.saturating_sub(at).min(bytes.len() as u64);
+            let piece = &bytes[..usize::try_from(len).expect("8 MiB at most")];
+            for (i, chunk) in piece.chunks(CHUNK).enumerate() {
+                let offset = at + (i * CHUNK) as u64;
+                partial.write_all_at(chunk, offset).expect("a healthy disk");
+            }
+            partial.start_writeback(at, len);
+        }
+        partial.sync_data().expect("a healthy disk");
+        lock.publish(partial.as_ref(), &name, PublishMode::Replace).expect("a healthy disk");
     }
 
     /// Reading kept parts back beside reading the file.
