@@ -1,5 +1,8 @@
 //! `cargo xtask long mutants`: changes the deciding code in every way cargo-mutants knows, and
 //! counts the changes that no test notices. What is changed stands in `.cargo/mutants.toml`.
+//!
+//! In two passes: the quick tests first, which notice most, and for what they miss the simulation,
+//! which takes longer to build than most mutants take to be noticed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,36 +19,69 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
         run_command(&mut cargo(["install", "--locked", CARGO_MUTANTS]))
             .context("cargo-mutants is missing and could not be installed")?;
     }
-    let mut command = cargo(["mutants", "--no-shuffle", "--colors", "never", "--output", OUTPUT]);
-    if let Some(shard) = shard {
-        command.args(["--shard", shard]);
-    }
-    // Enough for a mutant to be noticed; more would take days.
-    command.env("OSSGET_SIM_SEEDS", "200").env("PROPTEST_CASES", "64");
-    let line = line_of(&command);
-    println!("$ {line}");
     let begun = Instant::now();
-    let status = command.status().context(format_args!("cannot start `{line}`"))?;
-    // 2: some were missed; 3: some took too long. Both are results.
-    if !matches!(status.code(), Some(0 | 2 | 3)) {
-        return Err(Failure::new(format!("`{line}`: {status}")));
-    }
-    let counts = Counts::read(|name| {
-        let path = root().join(OUTPUT).join("mutants.out").join(name);
-        fs::read_to_string(&path).context(path.display())
-    })?;
-    let mut text = heading(&line)?;
+    let chosen = shard.map_or_else(Vec::new, |shard| vec!["--shard".to_owned(), shard.to_owned()]);
+    let quick = pass("quick", &chosen)?;
+    let counts = match &quick.missed[..] {
+        [] => quick,
+        missed => {
+            let mut chosen = vec!["--features".to_owned(), "mutants".to_owned()];
+            chosen.extend(missed.iter().map(|name| format!("--re=^{}$", escaped(name))));
+            quick.after(pass("simulation", &chosen)?)
+        }
+    };
+    let words: Vec<&str> = ["cargo xtask long mutants"].iter().chain(words).copied().collect();
+    let mut text = heading(&words.join(" "))?;
     text.push_str(&counts.table());
     writeln!(text, "\nafter {} min", begun.elapsed().as_secs() / 60)
         .expect("writing to a string cannot fail");
-    fs::write(root().join(EVIDENCE), &text).context(EVIDENCE)?;
+    let evidence = evidence(shard);
+    fs::write(root().join(&evidence), &text).context(&evidence)?;
     print!("{text}");
-    println!("written to {EVIDENCE}");
+    println!("written to {evidence}");
     if counts.percent() < LEAST_PERCENT {
         let percent = counts.percent();
         return Err(Failure::new(format!("mutants: {percent} % caught, {LEAST_PERCENT} % wanted")));
     }
     Ok(())
+}
+
+/// Tries the chosen mutants.
+fn pass(name: &str, chosen: &[String]) -> Outcome<Counts> {
+    let output = format!("{OUTPUT}/{name}");
+    fs::create_dir_all(root().join(&output)).context(&output)?;
+    let mut command = cargo(["mutants", "--no-shuffle", "--colors", "never", "--output", &output]);
+    command.args(chosen);
+    // Enough for a mutant to be noticed; more would take days.
+    command.env("OSSGET_SIM_SEEDS", "200").env("PROPTEST_CASES", "64");
+    let line = line_of(&command);
+    println!("$ {line}");
+    let status = command.status().context(format_args!("cannot start `{line}`"))?;
+    // 2: some were missed; 3: some took too long. Both are results.
+    if !matches!(status.code(), Some(0 | 2 | 3)) {
+        return Err(Failure::new(format!("`{line}`: {status}")));
+    }
+    Counts::read(|name| {
+        let path = root().join(&output).join("mutants.out").join(name);
+        fs::read_to_string(&path).context(path.display())
+    })
+}
+
+/// A mutant's name as a regular expression that matches nothing else.
+fn escaped(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if r"\.+*?()|[]{}^$#&-~".contains(c) {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text
+}
+
+fn evidence(shard: Option<&str>) -> String {
+    let of_all = shard.map_or_else(String::new, |shard| format!("-{}", shard.replace('/', "-of-")));
+    format!("docs/evidence/mutants{of_all}.txt")
 }
 
 fn parse<'a>(words: &[&'a str]) -> Outcome<Option<&'a str>> {
@@ -85,6 +121,16 @@ impl Counts {
         })
     }
 
+    /// After a second look at those that were missed.
+    fn after(self, second: Self) -> Self {
+        Self {
+            caught: self.caught + second.caught,
+            timeout: self.timeout + second.timeout,
+            unviable: self.unviable + second.unviable,
+            missed: second.missed,
+        }
+    }
+
     /// Of those that compiled; all of none.
     fn percent(&self) -> usize {
         let noticed = self.caught + self.timeout;
@@ -107,7 +153,6 @@ impl Counts {
 
 const CARGO_MUTANTS: &str = "cargo-mutants@27.1.0";
 const OUTPUT: &str = "target/mutants";
-const EVIDENCE: &str = "docs/evidence/mutants.txt";
 const LEAST_PERCENT: usize = 95;
 
 #[cfg(test)]
@@ -130,6 +175,29 @@ mod tests {
         assert!(counts.table().contains("2 caught, 1 ended by the time limit, 1 missed"));
         assert!(counts.table().contains("missed: src/x.rs:1: replace f with ()\n"));
         assert_eq!(Counts::default().percent(), 100);
+    }
+
+    #[test]
+    fn a_second_look_counts_for_those_that_were_missed() {
+        let missed = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let first = Counts { caught: 7, timeout: 1, unviable: 2, missed: missed(&["a", "b"]) };
+        let second = Counts { caught: 1, missed: missed(&["b"]), ..Counts::default() };
+        let both = first.after(second);
+        assert_eq!(both, Counts { caught: 8, timeout: 1, unviable: 2, missed: missed(&["b"]) });
+    }
+
+    #[test]
+    fn a_mutant_is_named_so_that_no_other_one_is_meant() {
+        let name = "crates/a.rs:1:2: replace <impl A for B>::c -> Option<u64> with Some(0)";
+        let expected =
+            r"crates/a\.rs:1:2: replace <impl A for B>::c \-> Option<u64> with Some\(0\)";
+        assert_eq!(escaped(name), expected);
+    }
+
+    #[test]
+    fn a_shard_has_evidence_of_its_own() {
+        assert_eq!(evidence(None), "docs/evidence/mutants.txt");
+        assert_eq!(evidence(Some("3/20")), "docs/evidence/mutants-3-of-20.txt");
     }
 
     #[test]
