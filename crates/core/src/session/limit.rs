@@ -15,6 +15,8 @@ const HELD_BACK: Duration = Duration::from_secs(10);
 pub(super) struct Limit {
     /// `None` while nothing has been throttled.
     window: Option<Window>,
+    /// Until then the service is not to be asked for more.
+    held_until: Moment,
 }
 
 #[derive(Debug)]
@@ -45,14 +47,15 @@ impl Limit {
         self.window = Some(Window {
             attempts: (live / 2).max(1),
             lowered_at: newest,
-            raise_at: now.after(RAISE_AFTER),
+            raise_at: now.after(RAISE_AFTER).max(self.held_until),
         });
     }
 
     /// The service says that it holds answers back: not the time for more of them.
     pub(super) fn hold(&mut self, now: Moment) {
+        self.held_until = now.after(HELD_BACK);
         if let Some(window) = &mut self.window {
-            window.raise_at = window.raise_at.max(now.after(HELD_BACK));
+            window.raise_at = window.raise_at.max(self.held_until);
         }
     }
 
@@ -127,10 +130,23 @@ mod tests {
         limit.hold(second(0));
         assert_eq!(limit.allowed(&config(8)), 8);
         limit.lower(second(0), attempt(1), (7, 8));
-        limit.hold(second(0));
-        limit.advance(second(9), &config(8));
-        assert_eq!(limit.allowed(&config(8)), 4);
+        limit.hold(second(1));
         limit.advance(second(10), &config(8));
+        assert_eq!(limit.allowed(&config(8)), 4);
+        limit.advance(second(11), &config(8));
         assert_eq!(limit.allowed(&config(8)), 5);
+    }
+
+    /// Faults: 45.
+    #[test]
+    fn throttling_does_not_end_the_time_in_which_answers_are_held_back() {
+        let mut limit = Limit::default();
+        limit.hold(second(0));
+        limit.lower(second(1), attempt(1), (7, 8));
+        limit.lower(second(2), attempt(9), (3, 9));
+        limit.advance(second(9), &config(8));
+        assert_eq!(limit.allowed(&config(8)), 2);
+        limit.advance(second(10), &config(8));
+        assert_eq!(limit.allowed(&config(8)), 3);
     }
 }
