@@ -98,6 +98,14 @@ impl ObjectIdentity {
         (self.last_modified != later.last_modified).then_some(IdentityField::LastModified)
     }
 
+    /// Takes over the CRC-64 that an earlier answer gave for the same content and this one leaves
+    /// out. Only a strong ETag says that it is the same content.
+    pub(crate) fn complete_from(&mut self, earlier: &Self) {
+        if self.is_pinned() && self.etag == earlier.etag {
+            self.crc64 = self.crc64.or(earlier.crc64);
+        }
+    }
+
     /// Whether a precondition can hold the server to this content: there is a strong ETag.
     ///
     /// `If-Match` compares strongly, so a weak one (`W/…`) never matches (RFC 9110, 13.1.1).

@@ -117,6 +117,15 @@ impl Attempts {
         self.list.iter()
     }
 
+    /// For so long nobody could have seen what any of them did.
+    pub(super) fn excuse(&mut self, absence: Duration) {
+        for attempt in &mut self.list {
+            attempt.begun = attempt.begun.after(absence);
+            attempt.last_byte = attempt.last_byte.map(|last| last.after(absence));
+            attempt.mark.at = attempt.mark.at.after(absence);
+        }
+    }
+
     fn position(&self, id: AttemptId) -> Option<usize> {
         let at = self.list.binary_search_by_key(&id.serial, |attempt| attempt.id.serial).ok()?;
         (self.list.get(at)?.id == id).then_some(at)

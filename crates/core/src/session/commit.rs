@@ -195,7 +195,11 @@ impl Commits {
 
     /// The running commit failed. Whether `id` was running.
     pub(super) fn failed(&mut self, id: CommitId) -> bool {
-        self.poison();
         self.running.take_if(|running| running.id == id).is_some()
+    }
+
+    /// The order to record was taken back before anybody carried it out.
+    pub(super) fn withdraw_record(&mut self) {
+        self.running = None;
     }
 }

@@ -24,12 +24,16 @@ impl Session {
         if let Some(mut transfer) = probing.suspended.take() {
             if transfer.target.identity.difference(&identity).is_none() {
                 // A false alarm, of a proxy for instance: what is stored stays.
+                transfer.target.identity.complete_from(&identity);
+                self.alarmed_at = Some(transfer.bytes_done);
                 transfer.rehash.rewind();
                 transfer.put_off_begun(now);
                 transfer.last_progress = now;
                 self.state = State::Transferring(transfer);
                 return true;
             }
+            self.restarts = self.restarts.saturating_add(1);
+            self.alarmed_at = None;
             self.received_in_vain = self.received_in_vain.saturating_add(transfer.bytes_received);
         }
         match self.admit(identity, resume) {
@@ -48,10 +52,15 @@ impl Session {
     /// Decides what the probed object means for this session: its parts, and which are kept.
     fn admit(
         &self,
-        identity: ObjectIdentity,
+        mut identity: ObjectIdentity,
         resume: Option<Checkpoint>,
     ) -> Result<(Target, Option<PartSet>), StopReason> {
         let size = identity.size;
+        if let Some(checkpoint) = &resume
+            && same_object(&checkpoint.header.identity, &identity).is_none()
+        {
+            identity.complete_from(&checkpoint.header.identity);
+        }
         let extent = self.config.extent.resolve(size).ok_or(StopReason::RangeBeyondEnd { size })?;
         // The server's value covers the whole object and nothing less.
         let covered = identity.crc64.is_some() && extent.len() == size;
@@ -169,10 +178,15 @@ impl Session {
             Event::Stored { attempt, part, bytes, crc } => {
                 transfer.stored(now, attempt, (part, Piece { bytes, crc }), &self.config)
             }
+            // What the disk does is progress too: while it is waited for, nothing can arrive.
             Event::Synced { commit } => {
+                transfer.last_progress = now;
                 transfer.commits.synced(now, commit, &self.config, &mut self.actions)
             }
-            Event::Recorded { commit } => transfer.commits.recorded(commit),
+            Event::Recorded { commit } => {
+                transfer.last_progress = now;
+                transfer.commits.recorded(commit)
+            }
             Event::Rehashed { part, recorded, found } => {
                 transfer.rehashed(now, part, (recorded, found), &self.config)
             }
@@ -247,11 +261,16 @@ impl Session {
         true
     }
 
-    /// The object seems to be another one than at the probe.
+    /// The object seems to be another one than at the probe. After a false alarm another look is
+    /// worth it only once a part's worth has come meanwhile: a server that goes on saying so would
+    /// be asked for ever.
     fn changed(&mut self) {
+        let State::Transferring(transfer) = &self.state else { return };
         let may = self.config.on_change == OnChange::Restart
             && self.config.resume != ResumePolicy::Require;
-        if may && self.restarts == 0 {
+        let part = transfer.target.plan.part_size();
+        let calm = |at: u64| transfer.bytes_done >= at.saturating_add(part);
+        if may && self.restarts == 0 && self.alarmed_at.is_none_or(calm) {
             self.drain(Ending::Reprobe);
         } else {
             self.stop(StopReason::Changed(None), Remains::Keep);
@@ -308,6 +327,11 @@ impl Session {
         if fits {
             if let State::Transferring(transfer) | State::Draining(transfer, _) = &mut self.state {
                 transfer.commits.poison();
+                let before = self.actions.len();
+                self.actions.retain(|action| !matches!(action, Action::Record { .. }));
+                if self.actions.len() < before {
+                    transfer.commits.withdraw_record();
+                }
             }
             self.stop(StopReason::Storage, Remains::Keep);
         }

@@ -29,14 +29,21 @@ impl Transfer {
     /// Whether the run has gone too long without progress, and why it does not move.
     pub(super) fn starved(&self, now: Moment, config: &SessionConfig) -> Option<Failure> {
         let late = now.since(self.last_progress) >= config.retry_max_time;
-        let waiting = self.retries.is_waiting();
-        (late && waiting).then(|| self.last_failure.unwrap_or(Failure::Network))
+        (late && self.waits_for_network(config))
+            .then(|| self.last_failure.unwrap_or(Failure::Network))
+    }
+
+    /// Whether something is to be tried again, and it is not the disk that holds it up.
+    fn waits_for_network(&self, config: &SessionConfig) -> bool {
+        let on_disk =
+            self.live.is_empty() && self.commits.is_running() && self.room(config).is_none();
+        self.retries.is_waiting() && !on_disk
     }
 
     pub(super) fn deadline(&self, config: &SessionConfig) -> Option<Deadline> {
         let mut next = None;
         let limit = usize::try_from(self.limit.allowed(config)).unwrap_or(usize::MAX);
-        if self.retries.is_waiting() {
+        if self.waits_for_network(config) {
             let given_up = self.last_progress.after(config.retry_max_time);
             next = Deadline::earlier(next, given_up, DeadlineReason::NoProgress);
         }

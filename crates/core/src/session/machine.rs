@@ -29,6 +29,8 @@ pub struct Session {
     pub(super) jitter: Jitter,
     pub(super) serial: u64,
     pub(super) restarts: u32,
+    /// Bytes done when the object last only seemed to have changed.
+    pub(super) alarmed_at: Option<u64>,
     pub(super) attempts_failed: u64,
     /// Body bytes of an object that has changed since.
     pub(super) received_in_vain: u64,
@@ -95,6 +97,7 @@ impl Session {
             actions: VecDeque::new(),
             serial: 0,
             restarts: 0,
+            alarmed_at: None,
             attempts_failed: 0,
             received_in_vain: 0,
             final_bytes: None,
@@ -152,6 +155,7 @@ impl Session {
         match &mut self.state {
             State::Transferring(transfer) => {
                 transfer.last_progress = transfer.last_progress.after(absence);
+                transfer.live.excuse(absence);
             }
             State::Probing(probing) => {
                 probing.since = probing.since.map(|since| since.after(absence));
@@ -327,7 +331,6 @@ impl Session {
         let State::Draining(transfer, _) = mem::replace(&mut self.state, State::Finished) else {
             return;
         };
-        self.restarts = self.restarts.saturating_add(1);
         self.state = State::Probing(Box::new(Probing {
             resume: None,
             suspended: Some(transfer),

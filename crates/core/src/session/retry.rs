@@ -95,7 +95,10 @@ impl Failures {
         jitter: &mut Jitter,
     ) -> Decision {
         if what.delivery == Delivery::Enough {
-            *self = Self::default();
+            // A path that is slow at first delivers enough each time, and is still to be given
+            // more time with each attempt.
+            let stalled = if what.failure == Failure::Stalled { self.stalled } else { 0 };
+            *self = Self { stalled, ..Self::default() };
         }
         if !what.failure.is_transient() {
             return Decision::GiveUp;

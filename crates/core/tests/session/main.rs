@@ -5,4 +5,5 @@ mod doubting;
 mod fetching;
 mod play;
 mod soup;
+mod surviving;
 mod watching;
