@@ -79,13 +79,21 @@ impl Storage {
         let size = plan.extent().len();
         let as_bound = bind.as_ref().is_some_and(|bind| is_bound(opened.id, bind));
         let trust = if as_bound && opened.len == size { Trust::AsBound } else { Trust::Foreign };
+        if let Some(bind) = bind
+            && (opened.len != size || as_bound && self.syncing == Syncing::Skip)
+        {
+            // Should this run end before it has read every part back, or record what no sync has
+            // covered, the next one must not find a file that looks as it was bound.
+            self.write_bind(&Bind { inode: 0, birth: 0, ..bind })?;
+        }
         if opened.len != size {
-            if let Some(bind) = bind {
-                // Should this run end before it has read every part back, the next one must not
-                // find a file that looks as it was bound.
-                self.write_bind(&Bind { inode: 0, birth: 0, ..bind })?;
-            }
             opened.file.resize(size)?;
+        }
+        if trust == Trust::Foreign {
+            // What is read back is to come from the disk, and not from pages that the system could
+            // not write and took for clean afterwards.
+            opened.file.sync_data()?;
+            opened.file.drop_cache(0, size);
         }
         let prepared = Prepared { partial: opened.file, name, codec, plan: *plan, trust };
         Ok(Preparation::Ready(PreparedPartial::Resumed, prepared))
@@ -137,8 +145,8 @@ impl Storage {
             let (Some(recorded), Some(range), Some(start)) = (recorded, range, start) else {
                 return Ok(None);
             };
-            let found = hash_file(file.as_ref(), start..start + range.len());
-            if !found.is_ok_and(|found| found == recorded) {
+            let found = hash_file(file.as_ref(), start..start + range.len(), &self.stop);
+            if !found.is_ok_and(|found| found == Some(recorded)) {
                 return Ok(None);
             }
             crc64 = combine(crc64, recorded, range.len());
@@ -191,10 +199,15 @@ impl Storage {
         })?;
         if self.recording == Recording::On {
             let (id, _) = partial.check()?;
+            // Slots that no sync covers must not be trusted unread, whatever a later run is told.
+            let (inode, birth) = match self.syncing {
+                Syncing::Full => (id.inode, id.birth),
+                Syncing::Skip => (0, 0),
+            };
             self.write_bind(&Bind {
                 session,
-                inode: id.inode,
-                birth: id.birth,
+                inode,
+                birth,
                 size,
                 device: id.device,
                 partial_name: header.partial_name,
@@ -208,11 +221,14 @@ impl Storage {
     /// Binds the checkpoint anew to a file that was restored or resized, all of it having been
     /// read back: should the run end right after the rename, the next one is to recognise it.
     pub(super) fn rebind(&self, prepared: &Prepared) -> Result<(), FsError> {
-        if self.recording == Recording::Off || prepared.trust == Trust::AsBound {
+        let is_bound = prepared.trust == Trust::AsBound || self.syncing == Syncing::Skip;
+        if self.recording == Recording::Off || is_bound {
             return Ok(());
         }
         let Ok(header) = remains::header(self.lock.checkpoint().as_ref())? else { return Ok(()) };
         let (id, size) = prepared.partial.check()?;
+        // The file of this name holds what the slots say, from now on also after a power cut.
+        prepared.partial.sync_data()?;
         self.write_bind(&Bind {
             session: header.session,
             inode: id.inode,

@@ -233,6 +233,22 @@ async fn the_latest_progress_is_told_though_nothing_happens_after_it() {
 }
 
 #[tokio::test]
+async fn what_no_sync_covered_is_read_back_even_if_the_user_trusts_the_disk() {
+    let rig = Rig::new(5_000_000).await;
+    stop_early(&rig, rig.download().durability(Durability::Process)).await;
+    let kept = ossget::checkpoint::show(&rig.path(), None).unwrap().unwrap();
+    assert!(kept.bytes_recorded > 0);
+    // As a power cut may leave it: the slots on the disk, the data not.
+    let names = rig.files();
+    let partial = names.iter().find(|name| name.ends_with(".part")).unwrap();
+    let file = fs::File::options().write(true).open(rig.dir.path().join(partial)).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 5_000_000], 0).unwrap();
+    let done = rig.download().resume_verify(ResumeVerify::Bounds).await.unwrap();
+    assert_eq!(done.resumed_bytes, 0);
+    assert_is(&rig.path(), &rig.content);
+}
+
+#[tokio::test]
 async fn a_run_without_checkpoint_leaves_an_earlier_one_alone() {
     let rig = Rig::new(5_000_000).await;
     stop_early(&rig, rig.download()).await;
