@@ -8,6 +8,7 @@ use super::report::{Commit, Reporter};
 use ossget_core::SlotCodec;
 use ossget_core::session::{CommitId, Event, SlotWrite, StorageTask};
 use ossget_fs::{CheckpointFile, FsError, FsErrorKind, PartialFile};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::{io, thread};
@@ -60,11 +61,16 @@ impl Committer {
 
 impl Records {
     fn carry_out(&self, order: Commit, reporter: &Reporter) {
-        let (commit, done) = match order {
-            Commit::Sync(commit) => (commit, self.sync(commit)),
-            Commit::Record(commit, slots) => (commit, self.record(commit, &slots)),
+        let commit = match order {
+            Commit::Sync(commit) | Commit::Record(commit, _) => commit,
         };
-        match done {
+        // The session would wait for ever for the report of a thread that panicked.
+        let done = catch_unwind(AssertUnwindSafe(|| match &order {
+            Commit::Sync(commit) => self.sync(*commit),
+            Commit::Record(commit, slots) => self.record(*commit, slots),
+        }));
+        match done.unwrap_or_else(|_| Err(self.failed("a defect of ossget stopped the writing of")))
+        {
             Ok(event) => reporter.event(event),
             Err(error) => reporter.storage(StorageTask::Commit(commit), error),
         }
@@ -75,10 +81,13 @@ impl Records {
         // What nobody could open again, or somebody cut off, must not be recorded.
         let (_, len) = self.partial.check()?;
         if len != self.len {
-            let doing = "somebody changed the length of the partial file of";
-            return Err(FsError::new(FsErrorKind::Storage, doing, &self.destination, None));
+            return Err(self.failed("somebody changed the length of the partial file of"));
         }
         Ok(Event::Synced { commit })
+    }
+
+    fn failed(&self, doing: &'static str) -> FsError {
+        FsError::new(FsErrorKind::Storage, doing, &self.destination, None)
     }
 
     fn record(&self, commit: CommitId, slots: &[SlotWrite]) -> Result<Event, FsError> {

@@ -19,14 +19,15 @@ pub(super) struct Examined {
     pub(super) checksum_matches: Option<bool>,
 }
 
-/// CRC-64/XZ of a stretch of a file.
-pub(super) fn hash_file(file: &dyn PartialFile, range: Range<u64>) -> Result<u64, FsError> {
+/// CRC-64/XZ of a stretch of a file; `None` once `stop` is set, since that may take long.
+pub(super) fn hash_file(
+    file: &dyn PartialFile,
+    range: Range<u64>,
+    stop: &AtomicBool,
+) -> Result<Option<u64>, FsError> {
     let mut digest = Digest::new(CrcAlgorithm::Crc64Xz);
-    let _never_broken_off = read_through(file, range, |piece| {
-        digest.update(piece);
-        ControlFlow::Continue(())
-    })?;
-    Ok(digest.finalize())
+    let read = read_through(file, range, stop, |piece| digest.update(piece))?;
+    Ok(read.is_continue().then(|| digest.finalize()))
 }
 
 /// Reads a file of `len` bytes once for everything that is to be known of it; `None` once `stop`
@@ -39,14 +40,10 @@ pub(super) fn examine(
 ) -> Result<Option<Examined>, FsError> {
     let mut crc64 = Digest::new(CrcAlgorithm::Crc64Xz);
     let mut checking = checksum.map(Checking::new);
-    let read = read_through(file, 0..len, |piece| {
+    let read = read_through(file, 0..len, stop, |piece| {
         crc64.update(piece);
         if let Some(checking) = &mut checking {
             checking.update(piece);
-        }
-        match stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
         }
     })?;
     let checksum_matches = checking.map(Checking::matches);
@@ -57,7 +54,8 @@ pub(super) fn examine(
 fn read_through(
     file: &dyn PartialFile,
     range: Range<u64>,
-    mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    stop: &AtomicBool,
+    mut take: impl FnMut(&[u8]),
 ) -> Result<ControlFlow<()>, FsError> {
     let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     let mut buffer = vec![0; len.min(READ_BYTES)];
@@ -67,7 +65,8 @@ fn read_through(
         let piece = &mut buffer[..many];
         file.read_exact_at(piece, at)?;
         at += many as u64;
-        if take(piece).is_break() && at < range.end {
+        take(piece);
+        if stop.load(Ordering::Relaxed) && at < range.end {
             return Ok(ControlFlow::Break(()));
         }
     }

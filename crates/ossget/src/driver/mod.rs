@@ -44,7 +44,6 @@ use tokio::time::{Instant, sleep_until};
 
 /// Runs a download to its end.
 pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
-    let origin = Instant::now();
     let Download { client, object, destination, options, handle, observer } = download;
     let object = Arc::new(object);
     let options = Arc::new(options);
@@ -64,6 +63,8 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
         waiting::for_lock(options.wait_lock, &handle, &mut teller, open).await?;
     let mut config = session_config(&options);
     config.recording = storage.recording;
+    // The wait for the lock is no part of what is timed from here on.
+    let origin = Instant::now();
     let session = Session::new(config, left.checkpoint.clone());
     let (reporter, reports) = Reporter::new();
     teller.warn_once(left.warning.take().into_iter().chain(storage.caveats()));
@@ -215,7 +216,7 @@ impl Driver {
         let phase = self.session.progress().phase;
         if let Event::AttemptFailed { failure, retry_after, .. }
         | Event::ProbeFailed { failure, retry_after } = &mut report.event
-            && failure.is_transient()
+            && (failure.is_transient() || *failure == Failure::Aborted)
             && !matches!(failure, Failure::Unsent | Failure::Short)
             && matches!(phase, Phase::Probing | Phase::Transferring)
         {

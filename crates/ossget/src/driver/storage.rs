@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::committer::{self, Committer};
 use super::hash::{Examined, examine, hash_file};
@@ -227,7 +227,7 @@ impl Storage {
     ) {
         let checkpoint = self.lock.checkpoint();
         for index in first.get()..first.get().saturating_add(count) {
-            if reporter.is_closed() {
+            if reporter.is_closed() || self.stop.load(Ordering::Relaxed) {
                 // Nobody listens any more: do not hold the lock any longer.
                 return;
             }
@@ -236,15 +236,23 @@ impl Storage {
             let found = match (recorded, verify, prepared.trust) {
                 (None, ..) => None,
                 (Some(crc), ResumeVerify::Bounds, Trust::AsBound) => Some(crc),
-                (Some(_), ..) => prepared.plan.range(part).and_then(|range| {
-                    let start = prepared.plan.offset_in_file(range.start())?;
-                    let partial = prepared.partial.as_ref();
-                    hash_file(partial, start..start + range.len()).ok()
-                }),
+                (Some(_), ..) => match self.hash_part(prepared, part) {
+                    Ok(None) => return,
+                    Ok(found) => found,
+                    Err(_unreadable) => None,
+                },
             };
             let recorded = recorded.unwrap_or_default();
             reporter.event(Event::Rehashed { part, recorded, found });
         }
+    }
+
+    /// CRC-64 of a part as it is on the disk; `None` once the user wants to stop.
+    fn hash_part(&self, prepared: &Prepared, part: PartIndex) -> Result<Option<u64>, FsError> {
+        let range = prepared.plan.range(part);
+        let start = range.and_then(|range| prepared.plan.offset_in_file(range.start()));
+        let (Some(range), Some(start)) = (range, start) else { return Ok(None) };
+        hash_file(prepared.partial.as_ref(), start..start + range.len(), &self.stop)
     }
 
     /// Whether the finished file has its length, still has a name, and has the digest that the
