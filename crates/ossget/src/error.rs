@@ -20,7 +20,6 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: Cow<'static, str>,
-    transient: bool,
     resumable: bool,
     service: Option<ServiceError>,
     host: Option<String>,
@@ -97,7 +96,6 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             message: printable(message.into(), MAX_MESSAGE),
-            transient: kind.is_transient(),
             resumable: false,
             service: None,
             host: None,
@@ -153,6 +151,14 @@ impl Error {
         .with_source(error)
     }
 
+    /// Sets an error beneath this one as the cause, and takes over what it knows of the service.
+    pub(crate) fn because(mut self, mut cause: Self) -> Self {
+        self.0.service = cause.0.service.take();
+        self.0.host = cause.0.host.take();
+        self.0.hint = cause.0.hint.take();
+        self.with_source(cause)
+    }
+
     /// Sets the range that could not be had.
     pub(crate) fn with_range(mut self, range: ByteRange) -> Self {
         self.0.range = Some(range);
@@ -185,7 +191,7 @@ impl Error {
     /// Whether the same operation may succeed later although nothing but time has changed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        self.0.transient
+        self.0.kind.is_transient()
     }
 
     /// Whether a checkpoint is left, so that the same download goes on from where it stopped.
@@ -288,11 +294,11 @@ impl ErrorKind {
 }
 
 impl From<SourceError> for Error {
-    /// The same failure, said at the same level.
+    /// The same failure, said at the same level. Once it is told to a caller, what was worth trying
+    /// again has been tried: only its kind says whether time may heal it.
     fn from(error: SourceError) -> Self {
         let parts = error.into_parts();
         let mut this = Self::new(parts.kind, parts.message);
-        this.0.transient = parts.failure.is_transient();
         this.0.service = parts.service;
         this.0.host = parts.host;
         this.0.hint = parts.hint;
@@ -452,11 +458,11 @@ mod tests {
     }
 
     #[test]
-    fn a_source_error_keeps_its_kind_its_cause_and_whether_time_heals_it() {
+    fn a_source_error_keeps_its_kind_and_its_cause() {
         let cause = SourceError::protocol("no length").with_source(io::Error::other("below"));
         let error = Error::from(cause);
         assert_eq!(error.kind(), ErrorKind::Protocol);
-        assert!(error.is_transient());
+        assert!(!error.is_transient(), "it has been asked for several times");
         assert_eq!(error.to_string(), "no length");
         assert_eq!(error.source().unwrap().to_string(), "below");
         let error = Error::from(SourceError::new(Failure::Denied, "no"));

@@ -1,13 +1,15 @@
 //! How a download ends: what is cleaned up, and which error a stop becomes.
 
+use super::storage::Trust;
 use super::{Driver, blocking};
 use crate::error::{MAX_MESSAGE, printable};
 use crate::source::{SourceError, kind_of};
 use crate::{Completion, Downloaded, Error, ErrorKind, Integrity};
-use ossget_core::session::{self, Outcome, Remains, StopReason};
+use ossget_core::session::{self, Outcome, Remains, ResumeVerify, StopReason};
 use ossget_core::{ByteRange, Failure};
 use ossget_fs::FsError;
 use std::error::Error as _;
+use std::sync::atomic::Ordering;
 
 /// The errors behind what the session was told, until it is known which of them matters.
 #[derive(Debug, Default)]
@@ -64,12 +66,16 @@ impl Driver {
     /// Cleans up and says how it ended.
     pub(super) async fn finish(mut self, outcome: Outcome) -> Result<Downloaded, Error> {
         self.tasks.abort_all();
+        // Kept parts need not be read back any more; as long as they are, the lock is held.
+        self.storage.stop.store(true, Ordering::Relaxed);
+        while self.tasks.join_next().await.is_some() {}
         let progress = self.session.progress();
         self.teller.finished(progress);
         match outcome {
             Outcome::Done { crc64, integrity } => {
                 let (storage, left) = (self.storage.clone(), self.left.clone());
                 let open = self.open.take();
+                let as_bound = open.as_ref().is_some_and(|it| it.prepared.trust == Trust::AsBound);
                 let cleaned = blocking(move || {
                     if let Some(open) = open {
                         open.committer.end();
@@ -80,7 +86,9 @@ impl Driver {
                 if let Err(error) = cleaned {
                     self.teller.warn(format!("the checkpoint could not be removed: {error}"));
                 }
-                if integrity == session::Integrity::ResumedPartsTrusted {
+                // Also where nothing of the server's could have confirmed them.
+                let trusted = self.options.resume_verify == ResumeVerify::Bounds && as_bound;
+                if trusted && progress.bytes_kept > 0 {
                     self.teller
                         .warn("what was kept from earlier runs was not read back".to_owned());
                 }
@@ -157,24 +165,30 @@ impl Driver {
         }
     }
 
+    /// An error with what it took to get there.
+    fn with_attempts(&self, error: Error) -> Error {
+        let failed = self.session.progress().attempts_failed;
+        let error = error.with_attempts(u32::try_from(failed).unwrap_or(u32::MAX));
+        match self.failures.range {
+            Some(range) => error.with_range(range),
+            None => error,
+        }
+    }
+
     fn stopped(&mut self, reason: StopReason) -> Error {
         match reason {
             StopReason::Cancelled => Error::new(ErrorKind::Cancelled, "the download was cancelled"),
             StopReason::ProbeFailed(failure) => self.failures.take_source(failure),
             StopReason::AttemptFailed { failure, .. } => {
-                let failed = self.session.progress().attempts_failed;
                 let error = self.failures.take_source(failure);
-                let error = error.with_attempts(u32::try_from(failed).unwrap_or(u32::MAX));
-                match self.failures.range {
-                    Some(range) => error.with_range(range),
-                    None => error,
-                }
+                self.with_attempts(error)
             }
             StopReason::NoProgress(failure) => {
                 let cause = self.failures.take_source(failure);
                 let kind = cause.kind();
                 let time = self.options.retry_max_time;
-                Error::new(kind, format!("nothing moved for {time:?}")).with_source(cause)
+                let error = Error::new(kind, format!("nothing moved for {time:?}")).because(cause);
+                self.with_attempts(error)
             }
             StopReason::Changed(field) => {
                 let what = field.map_or_else(String::new, |field| format!(" ({field})"));
@@ -187,9 +201,11 @@ impl Driver {
             StopReason::NothingToResume => Error::new(
                 ErrorKind::Refused,
                 "there is nothing to resume, and resuming was required",
-            ),
+            )
+            .with_hint("start from the beginning by not requiring it"),
             StopReason::NoCrc => {
                 Error::new(ErrorKind::Integrity, "the server gives no CRC-64, and one was required")
+                    .with_hint("give a digest that is known from elsewhere, or do not require it")
             }
             StopReason::CrcMismatch { expected, found } => Error::new(
                 ErrorKind::Integrity,

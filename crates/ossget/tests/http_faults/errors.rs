@@ -5,6 +5,7 @@ use ossget::{Completion, ErrorKind, Object};
 use ossget_testkit::scripted::{Script, ScriptedServer};
 use ossget_testkit::{Content, Fault, On, Simulator, Versioning};
 use std::net::TcpListener;
+use std::time::Duration;
 
 /// Faults: 39, 47.
 #[tokio::test]
@@ -36,6 +37,19 @@ async fn a_refusal_that_time_does_not_heal_is_not_tried_again() {
         rig.assert_kept(&error);
         rig.finish(2 * PART).await;
     }
+}
+
+/// Faults: 44.
+#[tokio::test]
+async fn what_the_service_said_last_is_told_when_the_patience_is_at_its_end() {
+    let rig = Rig::new(4 * PART);
+    let busy = refusal("503 Service Unavailable", "ServiceBusy", "x-oss-request-id: 5C3D8D2B\r\n");
+    rig.server.script(On::get().covering(2 * PART).always(), busy);
+    let download = rig.download().parallel(connections(1));
+    let error = download.retry_max_time(Duration::from_secs(1)).await.unwrap_err();
+    assert!(error.is_transient(), "{}", in_full(&error));
+    assert_eq!((error.service_code(), error.request_id()), (Some("ServiceBusy"), Some("5C3D8D2B")));
+    assert!(error.attempts() > 0 && error.range().is_some(), "{}", in_full(&error));
 }
 
 /// Faults: 42, 58, 63, 69.
