@@ -120,6 +120,13 @@ impl Endpoint {
         }
     }
 
+    /// Whether requests with this addressing stay on this machine: the name of a bucket before
+    /// `localhost` is one that resolvers may ask the network for.
+    pub(crate) fn keeps_here(&self, addressing: Addressing) -> bool {
+        let is_subdomain = addressing == Addressing::Virtual && matches!(self.host, Host::Name(_));
+        self.is_loopback() && !is_subdomain
+    }
+
     /// The addressing to use: `wanted`, or else path style for IP addresses and `localhost` and
     /// virtual-hosted style for all others.
     ///

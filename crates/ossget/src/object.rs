@@ -145,6 +145,10 @@ fn is_version_id(id: &str) -> bool {
 }
 
 fn refused(field: &str, value: &str, bound: &str) -> Error {
+    if value.contains(['?', '&', '=', '@']) {
+        // It may be the query of a presigned URL, or have a password in it.
+        return Error::config(field, "(not shown)", bound);
+    }
     Error::config(field, format_args!("`{}`", printable(value, SHOWN)), bound)
 }
 
@@ -259,6 +263,14 @@ mod tests {
             let error = Object::parse(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{text}");
             assert!(!error.to_string().contains("canary"));
+        }
+        for text in [
+            "oss://id:canary@bucket/k",
+            "oss://abc/k?versionId=v&x-oss-signature=canary",
+            "oss://a?Signature=canary/k",
+        ] {
+            let error = Object::parse(text).unwrap_err();
+            assert!(!error.to_string().contains("canary"), "{error}");
         }
         assert!(Object::parse("oss://abc/").is_err());
         assert!(Object::parse("oss:///k").is_err());

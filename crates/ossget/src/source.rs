@@ -3,6 +3,7 @@
 mod clock;
 mod error;
 mod oss;
+mod redaction;
 mod service_error;
 
 pub(crate) use error::kind_of;

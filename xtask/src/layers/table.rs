@@ -230,11 +230,12 @@ const FACADE: &[Allowed] = &[
     always("futures"),
     always("getrandom"), // partial file names, jitter
     always("http"),
-    always("jiff"),      // HTTP dates and credential expiry
-    always("md-5"),      // --checksum
-    always("quick-xml"), // listings and error bodies
-    always("serde"),     // shapes of listings, error bodies, credential files
-    always("sha2"),      // checkpoint names and --checksum
+    always("jiff"),             // HTTP dates and credential expiry
+    always("md-5"),             // --checksum
+    always("percent-encoding"), // secrets that a server repeats
+    always("quick-xml"),        // listings and error bodies
+    always("serde"),            // shapes of listings, error bodies, credential files
+    always("sha2"),             // checkpoint names and --checksum
     always("thiserror"),
     always("tokio"), // tasks and timers
     always("tracing"),

@@ -217,6 +217,16 @@ fn only_this_machine_is_loopback() {
 }
 
 #[test]
+fn a_name_before_localhost_is_not_trusted_to_stay_here() {
+    for addressing in [Addressing::Path, Addressing::Cname] {
+        assert!(endpoint("localhost").keeps_here(addressing));
+    }
+    assert!(!endpoint("localhost").keeps_here(Addressing::Virtual));
+    assert!(endpoint("127.0.0.1").keeps_here(Addressing::Virtual), "it means path style there");
+    assert!(!endpoint("example.com").keeps_here(Addressing::Path));
+}
+
+#[test]
 fn plaintext_is_http() {
     assert!(endpoint("http://host").is_plaintext());
     assert!(!endpoint("https://host").is_plaintext());

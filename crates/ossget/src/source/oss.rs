@@ -198,13 +198,13 @@ impl OssSource {
     fn refuses_plaintext(&self) -> bool {
         self.plaintext == Plaintext::Refuse
             && self.endpoint.is_plaintext()
-            && !self.endpoint.is_loopback()
+            && !self.endpoint.keeps_here(self.addressing)
     }
 
     /// Nobody on the way can forge an answer over TLS; where plaintext is allowed, that risk has
     /// been accepted.
     fn trust(&self) -> Trust {
-        let is_safe = !self.endpoint.is_plaintext() || self.endpoint.is_loopback();
+        let is_safe = !self.endpoint.is_plaintext() || self.endpoint.keeps_here(self.addressing);
         match self.plaintext {
             Plaintext::Refuse if !is_safe => Trust::Withheld,
             Plaintext::Refuse | Plaintext::Allow => Trust::Granted,

@@ -1,5 +1,6 @@
 //! What the service says when it refuses a request.
 
+use super::redaction::redacted;
 use crate::Endpoint;
 use crate::error::printable;
 use base64::Engine;
@@ -9,7 +10,6 @@ use jiff::Timestamp;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
-use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -169,16 +169,6 @@ fn parse(document: &str, secrets: &[&str]) -> Option<Fields> {
             _ => {}
         }
     }
-}
-
-fn redacted<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
-    let mut text = Cow::Borrowed(text);
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        if text.contains(secret) {
-            text = text.replace(secret, "[redacted]").into();
-        }
-    }
-    text
 }
 
 /// Only what every XML document has without declaring it.
