@@ -5,7 +5,9 @@ use crate::exit;
 use crate::get::{runtime, source_name};
 use crate::hi::HiVerify;
 use crate::low::{OutputArgs, VerifyArgs};
-use crate::output::{Failed, Screen, bytes, integrity, json_line, print, seconds, shown};
+use crate::output::{
+    Failed, Screen, bytes, integrity, json_line, print, seconds, shown, whole_message,
+};
 use ossget::{Error, ErrorKind, Verdict, Verified};
 use serde::Serialize;
 
@@ -132,7 +134,7 @@ fn json(low: &VerifyArgs, source: &str, outcome: &Outcome) -> String {
         etag: verified.and_then(|verified| verified.etag.as_deref()),
         seconds: verified.map(|verified| seconds(verified.elapsed)),
         kind: error.filter(|_| verified.is_none()).map(|error| exit::name(error.kind())),
-        message: error.map(ToString::to_string),
+        message: error.map(whole_message),
         exit_code: outcome.exit_code,
     };
     json_line(&line)

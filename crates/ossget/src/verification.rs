@@ -115,15 +115,21 @@ impl Verification {
         let stop = StopOnDrop(Arc::default());
         let (path, checksum) = (self.file, self.checksum);
         let stopped = Arc::clone(&stop.0);
-        let found = blocking(move || read(file, &path, checksum, &stopped)).await?;
+        // A file that grows meanwhile is not followed for ever.
+        let most = bytes.saturating_add(1);
+        let found = blocking(move || read(file.take(most), &path, checksum, &stopped)).await?;
+        if found.bytes != bytes {
+            verified.bytes = found.bytes;
+            verified.elapsed = begun.elapsed();
+            return Ok(verified);
+        }
         verified.crc64 = Some(found.crc64);
-        verified.verdict = match (found.bytes == bytes, found.matches, identity.crc64) {
-            (false, ..) => Verdict::LengthDiffers,
-            (_, Some(false), _) => Verdict::ChecksumDiffers,
-            (_, _, Some(crc64)) if crc64 != found.crc64 => Verdict::CrcDiffers,
-            (_, _, Some(_)) => Verdict::Same(Integrity::Verified),
-            (_, Some(true), None) => Verdict::Same(Integrity::VerifiedByUser),
-            (_, None, None) => Verdict::Unverifiable,
+        verified.verdict = match (found.matches, identity.crc64) {
+            (Some(false), _) => Verdict::ChecksumDiffers,
+            (_, Some(crc64)) if crc64 != found.crc64 => Verdict::CrcDiffers,
+            (_, Some(_)) => Verdict::Same(Integrity::Verified),
+            (Some(true), None) => Verdict::Same(Integrity::VerifiedByUser),
+            (None, None) => Verdict::Unverifiable,
         };
         verified.elapsed = begun.elapsed();
         Ok(verified)
@@ -139,7 +145,8 @@ impl Verification {
             let hopeless = !error.failure().is_transient()
                 || (error.failure() == Failure::Protocol && failures + 1 >= PROTOCOL_ATTEMPTS);
             let jitter = u64::from_le_bytes(crate::driver::random());
-            let wait = error.retry_after().unwrap_or_else(|| backoff.delay(failures, jitter));
+            let asked = error.retry_after().unwrap_or_default();
+            let wait = backoff.delay(failures, jitter).max(asked);
             if hopeless || begun.elapsed() + wait >= self.retry_max_time {
                 return Err(Error::from(error).with_attempts(failures + 1));
             }
@@ -199,7 +206,7 @@ fn open(path: &Path) -> Result<(File, u64), Error> {
 }
 
 fn read(
-    mut file: File,
+    mut file: io::Take<File>,
     path: &Path,
     checksum: Option<Checksum>,
     stop: &AtomicBool,

@@ -50,6 +50,21 @@ impl Rig {
 }
 
 #[tokio::test]
+async fn a_service_that_says_to_come_back_at_once_is_not_asked_without_a_pause() {
+    let rig = Rig::new().await;
+    let busy = Fault::Status {
+        code: 503,
+        oss_code: "ServiceUnavailable".into(),
+        retry_after: Some("0".into()),
+    };
+    rig.sim.fault(On::any().always(), busy);
+    let verification = rig.verification().retry_max_time(Duration::from_secs(2));
+    verification.await.expect_err("the service is busy");
+    let asked = rig.sim.requests().len();
+    assert!((2..=12).contains(&asked), "{asked} requests in two seconds");
+}
+
+#[tokio::test]
 async fn a_file_that_is_the_object_is_told_so_at_the_cost_of_one_head() {
     let rig = Rig::new().await;
     let verified = rig.verification().await.unwrap();
