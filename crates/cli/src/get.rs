@@ -7,11 +7,11 @@ use crate::low::{GetArgs, NamingArgs};
 use crate::output::{
     self, Ending, Failed, Kept, Lines, Mailbox, Names, Note, Screen, Story, Verbosity,
 };
-use crate::signals::{self, Interrupt, Signals};
-use ossget::{DownloadEvent, Downloaded, Error, ErrorKind, Object};
+use crate::signals::{self, Interrupt, Run};
+use ossget::{Download, DownloadEvent, Downloaded, Error, ErrorKind, Object};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use std::{io, thread};
 use tracing_subscriber::EnvFilter;
@@ -22,7 +22,7 @@ pub(crate) fn run(low: &GetArgs, environment: &Environment) -> u8 {
     let screen = Screen::on_stderr(&low.output, environment);
     let (lines, unwritable) = match lines(low) {
         Ok(lines) => (lines, None),
-        Err(error) => (Lines::new(Vec::new()), Some(error)),
+        Err(error) => (Lines::new(output::stdout_lines(&low.output)), Some(error)),
     };
     let mut story = Story::new(names, screen, lines).patience(low.transfer.retry_max_time);
     let ready = match unwritable {
@@ -46,38 +46,38 @@ pub(crate) fn run(low: &GetArgs, environment: &Environment) -> u8 {
         let message = message.clone();
         mailbox.post(Note::Event(DownloadEvent::Warning { message }));
     }
+    let download = hi.download();
+    let run = Arc::new(Run::default());
+    if let Err(error) = signals::catch(download.handle(), Arc::clone(&run)) {
+        let message = format!("signals cannot be caught: {error}");
+        mailbox.post(Note::Event(DownloadEvent::Warning { message }));
+    }
     let code = runtime.block_on(async {
-        let (ending, code) = fetch(&hi, Arc::clone(&mailbox)).await;
+        let result = fetch(&hi, download, Arc::clone(&mailbox)).await;
+        let (ending, code) = ending(result, &hi, run.interrupt());
+        run.ended(code);
         mailbox.post(Note::Ending(Box::new(ending)));
-        // Signals still count while the last lines wait for whoever reads them.
-        drop(tokio::task::spawn_blocking(move || teller.join()).await);
+        let told = tokio::task::spawn_blocking(move || teller.join());
+        match run.interrupt() {
+            // Whoever wants an end does not wait for a reader that does not read.
+            Some(_) => drop(tokio::time::timeout(LAST_WORDS, told).await),
+            None => drop(told.await),
+        }
         code
     });
     runtime.shutdown_background();
     code
 }
 
-/// Downloads, and says how it ended and with which code to exit.
-async fn fetch(hi: &HiArgs, mailbox: Arc<Mailbox>) -> (Ending, u8) {
-    let download = hi.download();
-    let handle = download.handle();
-    let interrupt = Arc::new(OnceLock::new());
-    match Signals::install() {
-        Ok(signals) => {
-            let watch = signals::watch(signals, handle.clone(), Arc::clone(&interrupt));
-            drop(tokio::spawn(watch));
-        }
-        Err(error) => {
-            let message = format!("signals cannot be caught: {error}");
-            mailbox.post(Note::Event(DownloadEvent::Warning { message }));
-        }
-    }
+/// Downloads.
+async fn fetch(
+    hi: &HiArgs,
+    download: Download,
+    mailbox: Arc<Mailbox>,
+) -> Result<Downloaded, Error> {
     // Asked for before anything is done, so that a download without any changes nothing.
-    let result = match hi.credentials.credentials().await {
-        Ok(_) => download.on_event(move |event| mailbox.post(Note::of(event))).await,
-        Err(error) => Err(error),
-    };
-    ending(result, hi, interrupt.get().copied())
+    hi.credentials.credentials().await?;
+    download.on_event(move |event| mailbox.post(Note::of(event))).await
 }
 
 fn ending(
@@ -257,12 +257,15 @@ fn require_resources() -> io::Result<()> {
 /// slow write hold up every connection.
 const WORKERS: usize = 2;
 
-/// The workers, one that blocks, the one that tells, the committer.
-const THREADS: usize = WORKERS + 3;
+/// The workers, one that blocks, the one that tells, the committer, the one that catches signals.
+const THREADS: usize = WORKERS + 4;
 
-/// Each is two descriptors: five of the runtime and its signals, six of the destination, its
-/// directory and what lies beside it, one of a connection.
-const PIPES: usize = 6;
+/// Each is two descriptors: five of the runtime, four of the one that catches signals, six of the
+/// destination, its directory and what lies beside it, one of a connection.
+const PIPES: usize = 8;
+
+/// How long the last lines may wait for whoever reads them once the user has asked for an end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 

@@ -2,7 +2,8 @@
 
 use ossget::DownloadHandle;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
 
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +27,61 @@ impl Interrupt {
     }
 }
 
-/// Cancels the download at the first signal and notes which it was. A second ^C ends the process
-/// at once: what was recorded so far stays, as after a crash.
-pub(crate) async fn watch(
-    mut signals: Signals,
-    handle: DownloadHandle,
-    first: Arc<OnceLock<Interrupt>>,
-) {
+/// What signals do depends on how far the run is.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    interrupt: OnceLock<Interrupt>,
+    exit_code: OnceLock<u8>,
+}
+
+impl Run {
+    /// The signal that came first.
+    pub(crate) fn interrupt(&self) -> Option<Interrupt> {
+        self.interrupt.get().copied()
+    }
+
+    /// All is done but for the last lines.
+    pub(crate) fn ended(&self, exit_code: u8) {
+        let _nobody_else_says_so = self.exit_code.set(exit_code);
+    }
+}
+
+/// Catches signals from now on, for the rest of the process: the first cancels the download. A
+/// second ^C ends the process at once, and what was recorded so far stays, as after a crash. Once
+/// the download has ended and only its last lines are not read, any signal ends the process.
+///
+/// On a thread of its own: a disk that does not answer can hold up all workers of the download.
+///
+/// # Errors
+///
+/// When the system refuses the thread or to register the signals.
+pub(crate) fn catch(handle: DownloadHandle, run: Arc<Run>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (tell, told) = mpsc::channel();
+    thread::Builder::new().name("ossget-signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let installed = Signals::install();
+            let (signals, outcome) = match installed {
+                Ok(signals) => (Some(signals), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            // Whoever asked waits for it.
+            drop(tell.send(outcome));
+            if let Some(signals) = signals {
+                watch(signals, &handle, &run).await;
+            }
+        });
+    })?;
+    told.recv().unwrap_or_else(|_| Err(io::Error::other("the thread for them ended")))
+}
+
+async fn watch(mut signals: Signals, handle: &DownloadHandle, run: &Run) {
     loop {
         let interrupt = signals.next().await;
-        if first.set(interrupt).is_ok() {
+        if let Some(exit_code) = run.exit_code.get() {
+            std::process::exit(i32::from(*exit_code));
+        }
+        if run.interrupt.set(interrupt).is_ok() {
             handle.cancel();
         } else if interrupt == Interrupt::Keyboard {
             std::process::exit(i32::from(interrupt.exit_code()));

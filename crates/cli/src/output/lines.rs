@@ -4,7 +4,7 @@ use super::{Told, json_line};
 use crate::exit;
 use ossget::Error;
 use serde::Serialize;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 /// The version of the format, in every line. New fields do not change it.
@@ -106,8 +106,8 @@ pub(crate) struct Lines {
 
 /// One place that lines go to.
 pub(crate) struct Sink {
-    /// What to call it when it fails; `None` where nobody wants to know.
-    pub(crate) name: Option<String>,
+    /// What to call it when it fails.
+    pub(crate) name: String,
     /// The place itself.
     pub(crate) writer: Box<dyn Write + Send>,
 }
@@ -182,9 +182,10 @@ impl Lines {
             let written = sink.writer.write_all(text.as_bytes());
             match written.and_then(|()| sink.writer.flush()) {
                 Ok(()) => true,
+                // A reader that has seen enough, as in `| head`, is nothing to complain of.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => false,
                 Err(error) => {
-                    let name = sink.name.as_deref();
-                    warnings.extend(name.map(|name| format!("{name} ends early: {error}")));
+                    warnings.push(format!("{} ends early: {error}", sink.name));
                     false
                 }
             }
@@ -205,7 +206,7 @@ pub(crate) fn seconds(time: Duration) -> f64 {
 }
 
 /// The message and its causes in one line.
-fn whole_message(error: &Error) -> String {
+pub(crate) fn whole_message(error: &Error) -> String {
     let mut message = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -7,7 +7,7 @@ mod screen;
 mod text;
 mod waiting;
 
-pub(crate) use lines::{Lines, seconds};
+pub(crate) use lines::{Lines, seconds, whole_message};
 pub(crate) use mailbox::{Mailbox, Note};
 pub(crate) use screen::{Screen, Verbosity};
 pub(crate) use text::{bytes, json_line, of, shown};
@@ -328,23 +328,25 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
     }
 }
 
+/// The lines to standard output, if the user wants any.
+pub(crate) fn stdout_lines(low: &OutputArgs) -> Vec<Sink> {
+    let sink = || Sink { name: "the output of --json".to_owned(), writer: Box::new(io::stdout()) };
+    low.json.then(sink).into_iter().collect()
+}
+
 /// The lines that the user wants.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Storage`] if the file of `--report` cannot be made.
 pub(crate) fn lines(low: &OutputArgs) -> Result<Lines, Error> {
-    let mut sinks = Vec::new();
-    if low.json {
-        // A reader that has seen enough, as in `| head`, is no reason to stop or to complain.
-        sinks.push(Sink { name: None, writer: Box::new(io::stdout()) });
-    }
+    let mut sinks = stdout_lines(low);
     if let Some(path) = &low.report {
         let name = format!("the report {}", shown(&path.to_string_lossy()));
         let file = File::create(path).map_err(|error| {
             Error::new(ErrorKind::Storage, format!("cannot write {name}")).with_source(error)
         })?;
-        sinks.push(Sink { name: Some(name), writer: Box::new(file) });
+        sinks.push(Sink { name, writer: Box::new(file) });
     }
     Ok(Lines::new(sinks))
 }

@@ -29,7 +29,7 @@ impl Shared {
 fn story(verbosity: Verbosity) -> (Story, Shared, Shared) {
     let (people, programs) = (Shared::default(), Shared::default());
     let screen = Screen::to(Box::new(people.clone()), verbosity);
-    let sink = Sink { name: None, writer: Box::new(programs.clone()) };
+    let sink = Sink { name: "programs".to_owned(), writer: Box::new(programs.clone()) };
     let names = Names { source: "oss://bkt/k".to_owned(), destination: "f".to_owned() };
     (Story::new(names, screen, Lines::new(vec![sink])), people, programs)
 }

@@ -20,11 +20,11 @@ impl Write for Shared {
     }
 }
 
-struct Closed;
+struct Broken(io::ErrorKind);
 
-impl Write for Closed {
+impl Write for Broken {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::BrokenPipe.into())
+        Err(self.0.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -32,9 +32,13 @@ impl Write for Closed {
     }
 }
 
+fn sink(writer: Box<dyn Write + Send>) -> Sink {
+    Sink { name: "the report r".to_owned(), writer }
+}
+
 fn written(line: &Line<'_>) -> String {
     let shared = Shared::default();
-    let sink = Sink { name: None, writer: Box::new(shared.clone()) };
+    let sink = sink(Box::new(shared.clone()));
     assert!(Lines::new(vec![sink]).write(line).is_empty());
     let bytes = shared.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
@@ -135,9 +139,9 @@ fn a_summary_has_exactly_the_fields_of_the_contract() {
 fn a_sink_that_fails_is_dropped_and_told_of_once_if_it_has_a_name() {
     let shared = Shared::default();
     let mut lines = Lines::new(vec![
-        Sink { name: None, writer: Box::new(Closed) },
-        Sink { name: Some("the report r".to_owned()), writer: Box::new(Closed) },
-        Sink { name: None, writer: Box::new(shared.clone()) },
+        sink(Box::new(Broken(io::ErrorKind::BrokenPipe))),
+        sink(Box::new(Broken(io::ErrorKind::StorageFull))),
+        sink(Box::new(shared.clone())),
     ]);
     let warnings = lines.write(&Line::Summary(Summary::default()));
     assert!(warnings.len() == 1 && warnings[0].starts_with("the report r"), "{warnings:?}");
