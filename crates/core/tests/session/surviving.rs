@@ -114,10 +114,11 @@ fn a_disk_that_is_waited_for_is_not_taken_for_a_network_that_does_not_move() {
     while let Some((attempt, range)) = todo.pop() {
         play.store(attempt, range);
         let actions = play.actions();
-        sync = sync.or(actions.iter().find_map(|action| match action {
-            Action::Sync { commit } => Some(*commit),
-            _ => None,
-        }));
+        for action in &actions {
+            if let Action::Sync { commit } = action {
+                sync.get_or_insert(*commit);
+            }
+        }
         todo.extend(fetches(&actions));
         if let Some(attempt) = failing.take_if(|_| sync.is_some()) {
             play.fail(attempt, Failure::Network);
