@@ -69,29 +69,10 @@ impl Driver {
         // Kept parts need not be read back any more; as long as they are, the lock is held.
         self.storage.stop.store(true, Ordering::Relaxed);
         while self.tasks.join_next().await.is_some() {}
-        let progress = self.session.progress();
-        self.teller.finished(progress);
+        self.teller.finished(self.session.progress());
         match outcome {
             Outcome::Done { crc64, integrity } => {
-                let (storage, left) = (self.storage.clone(), self.left.clone());
-                let open = self.open.take();
-                let as_bound = open.as_ref().is_some_and(|it| it.prepared.trust == Trust::AsBound);
-                let cleaned = blocking(move || {
-                    if let Some(open) = open {
-                        open.committer.end();
-                    }
-                    storage.clean_up(&left).map_err(Error::storage)
-                })
-                .await;
-                if let Err(error) = cleaned {
-                    self.teller.warn(format!("the checkpoint could not be removed: {error}"));
-                }
-                // Also where nothing of the server's could have confirmed them.
-                let trusted = self.options.resume_verify == ResumeVerify::Bounds && as_bound;
-                if trusted && progress.bytes_kept > 0 {
-                    self.teller
-                        .warn("what was kept from earlier runs was not read back".to_owned());
-                }
+                self.clean_up().await;
                 Ok(self.downloaded(Completion::Published, crc64, integrity))
             }
             Outcome::AlreadyThere { crc64, integrity } => match self.there {
@@ -102,39 +83,64 @@ impl Driver {
                 }
                 _ => Ok(self.downloaded(Completion::AlreadyThere, crc64, integrity)),
             },
-            Outcome::Stopped { reason, remains } => {
-                let (storage, open) = (self.storage.clone(), self.open.take());
-                let begun = open.is_some() || self.left.checkpoint.is_some();
-                // Nothing that was kept is a part of the object as it is now.
-                let changed = matches!(reason, StopReason::Changed(_));
-                let resumable =
-                    remains == Remains::Keep && begun && !changed && self.storage.is_recording();
-                let published = self.publishing;
-                let cleaned = blocking(move || {
-                    let prepared = open.map(|open| {
-                        open.committer.end();
-                        open.prepared
-                    });
-                    let prepared = prepared.as_ref();
-                    match remains {
-                        // The complete file that could not be published: the error names it.
-                        Remains::Keep if published => Ok(()),
-                        Remains::Keep => storage.leave(prepared),
-                        Remains::Discard => storage.discard(prepared),
-                    }
-                    .map_err(Error::storage)?;
-                    // A file that somebody removed meanwhile is nothing to go on from.
-                    Ok(prepared.is_none_or(|prepared| prepared.partial.check().is_ok()))
-                })
-                .await;
-                let there = cleaned.unwrap_or_else(|error| {
-                    self.teller.warn(format!("what cannot be resumed remains: {error}"));
-                    true
-                });
-                let error = self.stopped(reason);
-                Err(if resumable && there { error.resumable() } else { error })
-            }
+            Outcome::Stopped { reason, remains } => Err(self.leave(reason, remains).await),
         }
+    }
+
+    /// Removes what a finished download needs no more.
+    async fn clean_up(&mut self) {
+        let (storage, left) = (self.storage.clone(), self.left.clone());
+        let open = self.open.take();
+        let as_bound = open.as_ref().is_some_and(|it| it.prepared.trust == Trust::AsBound);
+        let cleaned = blocking(move || {
+            if let Some(open) = open {
+                open.committer.end();
+            }
+            storage.clean_up(&left).map_err(Error::storage)
+        })
+        .await;
+        if let Err(error) = cleaned {
+            self.teller.warn(format!("the checkpoint could not be removed: {error}"));
+        }
+        // Also where nothing of the server's could have confirmed them.
+        let trusted = self.options.resume_verify == ResumeVerify::Bounds && as_bound;
+        if trusted && self.session.progress().bytes_kept > 0 {
+            self.teller.warn("what was kept from earlier runs was not read back".to_owned());
+        }
+    }
+
+    /// Leaves what can be resumed and removes what cannot, and says how it ended.
+    async fn leave(&mut self, reason: StopReason, remains: Remains) -> Error {
+        let (storage, open) = (self.storage.clone(), self.open.take());
+        let begun = open.is_some() || self.left.checkpoint.is_some();
+        // Nothing that was kept is a part of the object as it is now.
+        let changed = matches!(reason, StopReason::Changed(_));
+        let resumable =
+            remains == Remains::Keep && begun && !changed && self.storage.is_recording();
+        let published = self.publishing;
+        let cleaned = blocking(move || {
+            let prepared = open.map(|open| {
+                open.committer.end();
+                open.prepared
+            });
+            let prepared = prepared.as_ref();
+            match remains {
+                // The complete file that could not be published: the error names it.
+                Remains::Keep if published => Ok(()),
+                Remains::Keep => storage.leave(prepared),
+                Remains::Discard => storage.discard(prepared),
+            }
+            .map_err(Error::storage)?;
+            // A file that somebody removed meanwhile is nothing to go on from.
+            Ok(prepared.is_none_or(|prepared| prepared.partial.check().is_ok()))
+        })
+        .await;
+        let there = cleaned.unwrap_or_else(|error| {
+            self.teller.warn(format!("what cannot be resumed remains: {error}"));
+            true
+        });
+        let error = self.stopped(reason);
+        if resumable && there { error.resumable() } else { error }
     }
 
     fn downloaded(
