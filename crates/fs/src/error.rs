@@ -58,6 +58,12 @@ impl FsError {
         Self::new(FsErrorKind::Refused, doing, path, None)
     }
 
+    /// A refusal of what is another user's.
+    pub(crate) fn foreign(path: impl AsRef<Path>, owner: u32) -> Self {
+        let who = io::Error::other(format!("it belongs to the user with number {owner}"));
+        Self::new(FsErrorKind::Refused, "refused: another user owns", path, Some(who))
+    }
+
     /// Whether the system denied the access.
     pub(crate) fn is_permission_denied(&self) -> bool {
         self.source.as_ref().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)

@@ -27,7 +27,8 @@ pub enum Unusable {
     /// It stays, and locking fails with [`FsErrorKind::Refused`](crate::FsErrorKind::Refused).
     #[default]
     Refuse,
-    /// Its name is removed, and nothing it leads to is touched; unless another run holds it.
+    /// Its name is removed, and nothing it leads to is touched; unless another run holds it, or
+    /// it is a file that cannot be opened: a run of its owner may hold that one.
     Remove,
 }
 

@@ -5,7 +5,7 @@
 mod support;
 
 use ossget_fs::{Caveat, FileSystem as _, FsError, FsErrorKind, NativeFileSystem, Place};
-use ossget_fs::{PublishMode, Syncing};
+use ossget_fs::{PublishMode, Syncing, Unusable};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -143,6 +143,51 @@ fn act_as_nobody() {
         (found.mode() & 0o7777, fs::read(work.join("b")).expect("read")),
         (0o444, b"new".to_vec())
     );
+}
+
+/// A directory that every user may write to, and this binary where every user can run it.
+fn shared_with_nobody(scratch: &Scratch) -> Option<(PathBuf, PathBuf)> {
+    let (work, binary) = (scratch.path("work"), scratch.path("tests"));
+    fs::create_dir(&work).expect("mkdir");
+    for dir in [scratch.dir(), &work] {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).expect("chmod");
+    }
+    let probe = scratch.path("probe");
+    fs::write(&probe, "").expect("write");
+    if std::os::unix::fs::chown(&probe, Some(NOBODY), None).is_err() {
+        support::skipped("only root can become another user");
+        return None;
+    }
+    let exe = std::env::current_exe().expect("own path");
+    assert!(Command::new("cp").arg(exe).arg(&binary).status().expect("cp").success());
+    Some((work, binary))
+}
+
+/// Faults: 96.
+#[test]
+fn a_lock_that_another_users_run_holds_stays_whatever_is_wanted() {
+    let scratch = Scratch::new();
+    let Some((work, binary)) = shared_with_nobody(&scratch) else { return };
+    let held = scratch.fs.lock(&Place::new(work.join("a")), Syncing::Full).expect("lock");
+    let before = support::names_in(&work);
+    let mut command = Command::new(&binary);
+    command.args(["--exact", "lock_anew_as_nobody", "--ignored", "--nocapture"]).env(WORK, &work);
+    let output = command.uid(NOBODY).output().expect("own process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    assert_eq!(support::names_in(&work), before);
+    drop(held);
+}
+
+#[test]
+#[ignore = "run by a_lock_that_another_users_run_holds_stays_whatever_is_wanted"]
+fn lock_anew_as_nobody() {
+    let mut place = Place::new(work().join("a"));
+    place.unusable = Unusable::Remove;
+    let refused = NativeFileSystem::new().lock(&place, Syncing::Full);
+    let error = assert_kind(refused, FsErrorKind::Refused);
+    let who = std::error::Error::source(&error).expect("it says whose it is").to_string();
+    assert!(error.to_string().contains("another user") && who.contains("number 0"), "{who}");
 }
 
 const NOBODY: u32 = 65534;

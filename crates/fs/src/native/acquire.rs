@@ -124,17 +124,17 @@ pub(crate) fn require_trusted(
     if found.links > 1 {
         return Err(FsError::refused("refused: more than one name leads to", &path));
     }
-    let doing = if found.owner != sys::effective_owner() {
-        "refused: another user owns"
+    let refusal = if found.owner != sys::effective_owner() {
+        FsError::foreign(&path, found.owner)
     } else if content == Content::Checkpoint && found.mode & 0o022 != 0 {
-        "refused: other users may write to"
+        FsError::refused("refused: other users may write to", &path)
     } else {
         return Ok(Trust::Checked);
     };
     match keeps_permissions(dir) {
         Ok(false) => Ok(Trust::NoPermissions),
         // Where no file can be created nothing else will work either; the doubt stands.
-        Ok(true) | Err(_) => Err(FsError::refused(doing, &path)),
+        Ok(true) | Err(_) => Err(refusal),
     }
 }
 

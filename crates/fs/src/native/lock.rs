@@ -5,7 +5,7 @@ use super::checkpoint::NativeCheckpoint;
 use super::file::NativeFile;
 use super::memory::MemoryCheckpoint;
 use super::site::{Site, open_regular, require_regular, stat};
-use super::sys::{self, Dir, DirSync, How, Stat};
+use super::sys::{self, Dir, DirSync, How, Kind, Stat};
 use crate::{
     Caveat, CheckpointFile, DestinationLock, DestinationState, FsError, FsErrorKind, OpenedPartial,
     PartialFile, PublishMode, Syncing, Unusable,
@@ -80,8 +80,8 @@ impl Guard {
     }
 
     /// Locks a file that can be trusted. One that cannot makes room for a new one where that is
-    /// wanted: only its name goes, and while its lock is held if it has one, so that it is no
-    /// other run's.
+    /// wanted: only its name goes, and a regular file's only while its lock is held, so that it
+    /// is no other run's. What cannot be opened may be locked by a run of its owner.
     fn hold(&self, dir: &Arc<Dir>, name: &OsStr, terms: Terms) -> Result<Acquired, FsError> {
         for _ in 0..REMOVALS {
             let (refused, held) = match acquire(dir, name, terms.try_lock) {
@@ -96,7 +96,11 @@ impl Guard {
                 return Err(refused);
             }
             // A directory cannot be removed this way, and need not be: nobody made it by mistake.
-            let removed = held.map_or_else(|| dir.unlink(name), |locked| locked.unlink());
+            let removed = match held {
+                Some(locked) => locked.unlink(),
+                None if is_regular(dir, name)? => return Err(refused),
+                None => dir.unlink(name),
+            };
             if removed.is_err() {
                 return Err(refused);
             }
@@ -400,6 +404,10 @@ impl NativeLock {
             Syncing::Skip => Ok(()),
         }
     }
+}
+
+fn is_regular(dir: &Dir, name: &OsStr) -> Result<bool, FsError> {
+    Ok(stat(dir, name)?.is_some_and(|found| found.kind == Kind::Regular))
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -104,9 +104,12 @@ pub(crate) fn open_regular(dir: &Dir, name: &OsStr, how: How) -> Result<Option<F
 }
 
 fn cannot_open(error: io::Error, how: How, found: Option<&Stat>, path: &Path) -> FsError {
-    let foreign = found.is_some_and(|found| found.owner != sys::effective_owner());
-    if how != How::Read && foreign && error.kind() == io::ErrorKind::PermissionDenied {
-        return FsError::refused("refused: another user owns", path);
+    let foreign = found.filter(|found| found.owner != sys::effective_owner());
+    if let Some(found) = foreign
+        && how != How::Read
+        && error.kind() == io::ErrorKind::PermissionDenied
+    {
+        return FsError::foreign(path, found.owner);
     }
     let doing = match how {
         How::Create => "cannot create or open the lock and checkpoint file",
