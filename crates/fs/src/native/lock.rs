@@ -61,7 +61,8 @@ pub(crate) struct Guard {
     /// First the file beside the destination, then the checkpoint elsewhere if there is one.
     locked: Vec<LockedFile>,
     caveats: Mutex<Vec<Caveat>>,
-    /// The names of partial files made without a lock: no checkpoint will find them again.
+    /// The names of partial files made without a lock that are not published: no checkpoint will
+    /// find them again.
     orphans: Mutex<Vec<OsString>>,
 }
 
@@ -161,6 +162,11 @@ impl Guard {
             self.note(Caveat::NoDirectorySync);
         }
         Ok(())
+    }
+
+    /// From now on a partial file is not to be removed with the lock.
+    fn forget_orphan(&self, name: &OsStr) {
+        held(&self.orphans).retain(|orphan| orphan != name);
     }
 
     fn note(&self, caveat: Caveat) {
@@ -301,7 +307,11 @@ impl DestinationLock for NativeLock {
         };
         match renamed {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
-            done => done.map_err(|e| FsError::from_io(KEPT, &path, e))?,
+            done => {
+                // Published, or kept where the error says.
+                self.guard.forget_orphan(name);
+                done.map_err(|e| FsError::from_io(KEPT, &path, e))?;
+            }
         }
         self.settle(|| Ok(())).map_err(|e| {
             FsError::from_io(

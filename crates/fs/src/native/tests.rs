@@ -99,6 +99,55 @@ fn without_locks_nothing_is_resumed_and_nothing_is_left() {
 }
 
 #[test]
+fn without_locks_a_finished_file_that_cannot_be_renamed_stays_where_the_error_says() {
+    let temp = tempfile::tempdir().expect("temp dir");
+    let fs = file_system(without_locks);
+    let lock = fs.lock(&Place::new(temp.path().join("a")), Syncing::Full).expect("lock");
+    let name = lock.partial_name(SUFFIX);
+    let partial = lock.create_partial(&name, 3).expect("create");
+    partial.write_all_at(b"abc", 0).expect("write");
+    // It comes to the destination after that was examined: the rename fails.
+    let at = temp.path().join("a");
+    let partial = Meddled(partial, move || {
+        fs::create_dir(&at).expect("mkdir");
+        Ok(())
+    });
+    let error = lock.publish(&partial, &name, PublishMode::Replace).expect_err("in the way");
+    assert!(error.to_string().contains("is kept at"), "{error}");
+    drop((lock, partial));
+    assert_eq!(fs::read(error.path()).expect("it is kept"), b"abc");
+}
+
+/// A partial file to which something happens when it is synced.
+struct Meddled<F>(Arc<dyn crate::PartialFile>, F);
+
+impl<F> std::fmt::Debug for Meddled<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<F: Fn() -> Result<(), FsError> + Send + Sync> crate::PartialFile for Meddled<F> {
+    fn write_all_at(&self, buf: &[u8], offset: u64) -> Result<(), FsError> {
+        self.0.write_all_at(buf, offset)
+    }
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> Result<(), FsError> {
+        self.0.read_exact_at(buf, offset)
+    }
+    fn start_writeback(&self, _: u64, _: u64) {}
+    fn drop_cache(&self, _: u64, _: u64) {}
+    fn sync_data(&self) -> Result<(), FsError> {
+        self.1()
+    }
+    fn resize(&self, size: u64) -> Result<(), FsError> {
+        self.0.resize(size)
+    }
+    fn check(&self) -> Result<(crate::FileId, u64), FsError> {
+        self.0.check()
+    }
+}
+
+#[test]
 fn without_locks_an_earlier_checkpoint_is_neither_used_nor_removed() {
     let temp = tempfile::tempdir().expect("temp dir");
     let place = Place::new(temp.path().join("a"));
@@ -170,34 +219,15 @@ fn a_lock_tried_by_an_inspection_is_waited_out() {
 
 #[test]
 fn a_poisoned_partial_file_is_never_published() {
-    #[derive(Debug)]
-    struct Poisoned(Arc<dyn crate::PartialFile>);
-    impl crate::PartialFile for Poisoned {
-        fn write_all_at(&self, buf: &[u8], offset: u64) -> Result<(), FsError> {
-            self.0.write_all_at(buf, offset)
-        }
-        fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> Result<(), FsError> {
-            self.0.read_exact_at(buf, offset)
-        }
-        fn start_writeback(&self, _: u64, _: u64) {}
-        fn drop_cache(&self, _: u64, _: u64) {}
-        fn sync_data(&self) -> Result<(), FsError> {
-            let poison = file::Poison::default();
-            let _first = poison.sync(Path::new("x"), || Err(io::Error::other("EIO")));
-            poison.sync(Path::new("x"), || Ok(()))
-        }
-        fn resize(&self, size: u64) -> Result<(), FsError> {
-            self.0.resize(size)
-        }
-        fn check(&self) -> Result<(crate::FileId, u64), FsError> {
-            self.0.check()
-        }
-    }
     let temp = tempfile::tempdir().expect("temp dir");
     let place = Place::new(temp.path().join("a"));
     let lock = NativeFileSystem::new().lock(&place, Syncing::Full).expect("lock");
     let name = lock.partial_name(SUFFIX);
-    let partial = Poisoned(lock.create_partial(&name, 3).expect("create"));
+    let partial = Meddled(lock.create_partial(&name, 3).expect("create"), || {
+        let poison = file::Poison::default();
+        let _first = poison.sync(Path::new("x"), || Err(io::Error::other("EIO")));
+        poison.sync(Path::new("x"), || Ok(()))
+    });
     let error = lock.publish(&partial, &name, PublishMode::Replace).expect_err("poisoned");
     assert_eq!(error.kind(), FsErrorKind::Storage);
     assert!(!temp.path().join("a").exists() && temp.path().join(&name).exists());
