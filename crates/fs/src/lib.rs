@@ -33,5 +33,5 @@ pub use native::{
 };
 pub use traits::{
     Caveat, CheckpointFile, DestinationLock, DestinationState, FileId, FileSystem, OpenedPartial,
-    PartialFile, Place, PublishMode, Syncing, Unusable,
+    PartialFile, Place, PublishMode, Syncing, Unfinished, Unusable,
 };

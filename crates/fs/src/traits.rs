@@ -18,6 +18,8 @@ pub struct Place {
     pub follow_symlink: bool,
     /// What becomes of a checkpoint that is refused.
     pub unusable: Unusable,
+    /// What becomes of a partial file that is not published.
+    pub unfinished: Unfinished,
 }
 
 /// What becomes of a checkpoint or lock file that is refused: a link, a special file, one of
@@ -32,6 +34,17 @@ pub enum Unusable {
     Remove,
 }
 
+/// What becomes of a partial file that is not published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unfinished {
+    /// It stays: a checkpoint names it, and a later run goes on with it.
+    #[default]
+    Keep,
+    /// It goes with the lock at the latest: nothing names it. Only a complete file stays that
+    /// could not be renamed, where the error says.
+    Remove,
+}
+
 impl Place {
     /// A destination with its checkpoint beside it.
     #[must_use]
@@ -41,6 +54,7 @@ impl Place {
             checkpoint_dir: None,
             follow_symlink: false,
             unusable: Unusable::Refuse,
+            unfinished: Unfinished::Keep,
         }
     }
 
@@ -97,7 +111,7 @@ pub enum PublishMode {
 #[non_exhaustive]
 pub enum Caveat {
     /// No locks. The checkpoint lives in memory: nothing an earlier run left is resumed, nothing
-    /// is left for a later one, and an unpublished partial file is removed with the lock.
+    /// is left for a later one, and of a partial file becomes what [`Unfinished::Remove`] says.
     NoLocks,
     /// No owners or permissions: those of the checkpoint and partial file are not checked.
     NoPermissions,
@@ -205,7 +219,9 @@ pub trait DestinationLock: fmt::Debug + Send + Sync {
     ///
     /// `Exists` in mode [`PublishMode::CreateNew`]; `Refused` if something that is no regular
     /// file has come to the destination; `NoSpace` and `Storage`. The partial file is then still
-    /// there under its name, except when only the last sync failed: the error's path says so.
+    /// there under its name, except when only the last sync failed: the error's path says so. With
+    /// [`Unfinished::Remove`] it goes at once on `Exists`, and stays only where the error's path is
+    /// its own since it could not be renamed.
     fn publish(
         &self,
         partial: &dyn PartialFile,

@@ -3,9 +3,11 @@
 
 mod support;
 
-use ossget_fs::{FsErrorKind, PublishMode};
+use ossget_fs::Unfinished;
+use ossget_fs::{DestinationLock, FileSystem as _, FsErrorKind, Place, PublishMode, Syncing};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::sync::Arc;
 use support::{SUFFIX, Scratch, assert_kind};
 
 fn set_mode(path: &std::path::Path, mode: u32) {
@@ -123,4 +125,37 @@ fn a_directory_removed_meanwhile_is_a_storage_error() {
     assert_kind(published, FsErrorKind::Storage);
     let created = lock.create_partial(&lock.partial_name("aaaaaaaaaaaaaaaa"), 1);
     assert_kind(created, FsErrorKind::Storage);
+}
+
+/// A lock whose partial files nothing names.
+fn lock_without_checkpoint(scratch: &Scratch) -> Arc<dyn DestinationLock> {
+    let mut place = Place::new(scratch.path("a"));
+    place.unfinished = Unfinished::Remove;
+    scratch.fs.lock(&place, Syncing::Full).expect("lock")
+}
+
+#[test]
+fn what_nobody_can_finish_goes_with_the_lock_and_what_is_published_stays() {
+    let scratch = Scratch::new();
+    let lock = lock_without_checkpoint(&scratch);
+    let published = scratch.partial(&*lock, b"abc");
+    lock.publish(&*published, &lock.partial_name(SUFFIX), PublishMode::Replace).expect("publish");
+    let unfinished = scratch.partial(&*lock, b"abc");
+    drop(lock);
+    assert_eq!(scratch.names().len(), 3, "whoever can still write keeps it");
+    drop((published, unfinished));
+    assert_eq!(scratch.names(), ["a"]);
+}
+
+/// Faults: 85.
+#[test]
+fn what_nobody_can_finish_and_may_not_replace_goes_at_once() {
+    let scratch = Scratch::new();
+    let lock = lock_without_checkpoint(&scratch);
+    let partial = scratch.partial(&*lock, b"new");
+    fs::write(scratch.path("a"), b"old").expect("write");
+    let name = lock.partial_name(SUFFIX);
+    assert_kind(lock.publish(&*partial, &name, PublishMode::CreateNew), FsErrorKind::Exists);
+    assert!(!scratch.path(&name).exists());
+    assert_eq!(fs::read(scratch.path("a")).expect("read"), b"old");
 }

@@ -2,7 +2,9 @@
 //! told on both, and the system calls are compared with the steps.
 #![cfg(target_os = "linux")]
 
-use ossget_fs::{FileSystem, FsError, FsErrorKind, NativeFileSystem, Place, PublishMode, Syncing};
+use ossget_fs::{
+    FileSystem, FsError, FsErrorKind, NativeFileSystem, Place, PublishMode, Syncing, Unfinished,
+};
 use ossget_testkit::file_system::{
     Damage, Disk, Failing, Omission, SectorSizes, SimulatedFileSystem,
 };
@@ -58,6 +60,14 @@ fn tell(fs: &dyn FileSystem, syncing: Syncing, place: &Place) -> Result<(), FsEr
     }
     // One that ends before it has recorded anything leaves no lock file.
     drop(fs.lock(place, syncing)?);
+    let mut without_checkpoint = place.clone();
+    without_checkpoint.unfinished = Unfinished::Remove;
+    let lock = fs.lock(&without_checkpoint, syncing)?;
+    let (name, other) = (lock.partial_name(SUFFIX), lock.partial_name("abcdefghijkl5432"));
+    let partial = lock.create_partial(&name, 3)?;
+    let refused = lock.publish(&*partial, &name, PublishMode::CreateNew);
+    assert_eq!(refused.expect_err("it is there").kind(), FsErrorKind::Exists);
+    drop(lock.create_partial(&other, 3)?);
     Ok(())
 }
 

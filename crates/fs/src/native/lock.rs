@@ -8,7 +8,7 @@ use super::site::{Site, open_regular, require_regular, stat};
 use super::sys::{self, Dir, DirSync, How, Kind, Stat};
 use crate::{
     Caveat, CheckpointFile, DestinationLock, DestinationState, FsError, FsErrorKind, OpenedPartial,
-    PartialFile, PublishMode, Syncing, Unusable,
+    PartialFile, PublishMode, Syncing, Unfinished, Unusable,
 };
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -23,6 +23,7 @@ pub(crate) struct Terms {
     pub(crate) umask: u32,
     pub(crate) try_lock: TryLock,
     pub(crate) unusable: Unusable,
+    pub(crate) unfinished: Unfinished,
 }
 
 /// Takes the lock of `site`'s destination.
@@ -61,8 +62,7 @@ pub(crate) struct Guard {
     /// First the file beside the destination, then the checkpoint elsewhere if there is one.
     locked: Vec<LockedFile>,
     caveats: Mutex<Vec<Caveat>>,
-    /// The names of partial files made without a lock that are not published: no checkpoint will
-    /// find them again.
+    /// The names of partial files that are not published and that no checkpoint will find again.
     orphans: Mutex<Vec<OsString>>,
 }
 
@@ -169,6 +169,13 @@ impl Guard {
         held(&self.orphans).retain(|orphan| orphan != name);
     }
 
+    /// Removes a partial file now that would be removed with the lock.
+    fn remove_orphan(&self, name: &OsStr) {
+        let mut orphans = held(&self.orphans);
+        // Otherwise it is tried once more with the lock.
+        orphans.retain(|orphan| orphan != name || self.dir.unlink(name).is_err());
+    }
+
     fn note(&self, caveat: Caveat) {
         let mut caveats = held(&self.caveats);
         if !caveats.contains(&caveat) {
@@ -183,7 +190,7 @@ impl Guard {
 
 impl Drop for Guard {
     /// Leaves no litter: neither a checkpoint that records nothing, nor the lock file that lies
-    /// beside the destination only for the lock, nor what a run without lock could not finish.
+    /// beside the destination only for the lock, nor what nobody can finish.
     /// A failure leaves that litter and nothing worse.
     fn drop(&mut self) {
         for orphan in held(&self.orphans).iter() {
@@ -262,7 +269,8 @@ impl DestinationLock for NativeLock {
             let _first_error_counts = dir.unlink(name);
             return Err(FsError::from_io("cannot reserve space for", &path, error));
         }
-        if self.guard.has(Caveat::NoLocks) {
+        let unfinished = self.terms.unfinished;
+        if unfinished == Unfinished::Remove || self.guard.has(Caveat::NoLocks) {
             held(&self.guard.orphans).push(name.to_owned());
         }
         Ok(Arc::new(self.partial_file(file, path)))
@@ -283,6 +291,7 @@ impl DestinationLock for NativeLock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             done => done.map_err(|e| FsError::from_io("cannot remove", &path, e))?,
         }
+        self.guard.forget_orphan(name);
         // Also when nothing was there: an earlier run's removal may not have been synced.
         self.settle(|| Ok(())).map_err(|e| FsError::from_io("cannot sync the removal of", path, e))
     }
@@ -295,7 +304,11 @@ impl DestinationLock for NativeLock {
     ) -> Result<(), FsError> {
         let path = self.partial_path(name)?;
         let replaced = self.examine_destination()?;
-        let exists = || FsError::new(FsErrorKind::Exists, EXISTS, self.site.destination(), None);
+        let exists = || {
+            // Not left to the end of the lock: the process may end before it.
+            self.guard.remove_orphan(name);
+            FsError::new(FsErrorKind::Exists, EXISTS, self.site.destination(), None)
+        };
         if replaced.is_some() && mode == PublishMode::CreateNew {
             return Err(exists());
         }

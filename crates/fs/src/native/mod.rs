@@ -63,8 +63,14 @@ impl Default for NativeFileSystem {
 impl FileSystem for NativeFileSystem {
     fn lock(&self, place: &Place, syncing: Syncing) -> Result<Arc<dyn DestinationLock>, FsError> {
         let site = Site::resolve(place)?;
-        let (umask, try_lock, unusable) = (self.umask, self.try_lock, place.unusable);
-        lock::take(site, lock::Terms { syncing, umask, try_lock, unusable })
+        let terms = lock::Terms {
+            syncing,
+            umask: self.umask,
+            try_lock: self.try_lock,
+            unusable: place.unusable,
+            unfinished: place.unfinished,
+        };
+        lock::take(site, terms)
     }
 }
 

@@ -10,7 +10,7 @@ use ossget_core::{
 };
 use ossget_fs::{
     Caveat, CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, PartialFile, Place,
-    PublishMode, Syncing, Unusable,
+    PublishMode, Syncing, Unfinished, Unusable,
 };
 use sha2::{Digest as _, Sha256};
 use std::ffi::OsString;
@@ -95,6 +95,9 @@ impl Storage {
     ) -> Result<Self, Error> {
         let mut place = Place::new(destination).checkpoint_dir(options.checkpoint_dir.clone());
         place.follow_symlink = options.symlink == Symlink::Follow;
+        if options.recording() == Recording::Off {
+            place.unfinished = Unfinished::Remove;
+        }
         if options.resume == Resume::Restart {
             place.unusable = Unusable::Remove;
             if options.checkpoint_dir.is_some() {

@@ -2,8 +2,8 @@
 
 use crate::rig::{BUCKET, KEY, Rig, assert_is, client_of};
 use ossget::{
-    ByteRange, Checksum, Completion, DownloadEvent, ErrorKind, ExtentRequest, Integrity, Object,
-    Parallel,
+    ByteRange, Checksum, Clobber, Completion, DownloadEvent, ErrorKind, ExtentRequest, Integrity,
+    Object, Parallel, Resume,
 };
 use ossget_testkit::{Content, Fault, On};
 use sha2::Digest as _;
@@ -162,4 +162,45 @@ async fn nothing_is_promised_to_be_resumable_once_the_partial_file_is_gone() {
     handle.cancel();
     let error = running.await.unwrap().unwrap_err();
     assert!(!error.is_resumable(), "{error}");
+}
+
+#[tokio::test]
+async fn a_run_without_checkpoint_leaves_nothing_when_it_is_dropped() {
+    let rig = Rig::new(2_000_000).await;
+    rig.sim.throttle(2_000_000);
+    let download = rig.download().resume(Resume::Off);
+    let handle = download.handle();
+    let running = tokio::spawn(download.into_future());
+    while handle.progress().is_none_or(|progress| progress.bytes() < 300_000) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(rig.files().iter().any(|name| name.ends_with(".part")));
+    running.abort();
+    let gone = async {
+        while !rig.files().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(5), gone).await;
+    assert!(gone.is_ok(), "{:?}", rig.files());
+}
+
+/// Faults: 85.
+#[tokio::test]
+async fn a_run_without_checkpoint_that_may_not_replace_leaves_nothing() {
+    let rig = Rig::new(2_000_000).await;
+    rig.sim.throttle(2_000_000);
+    let download = rig.download().resume(Resume::Off).clobber(Clobber::Refuse);
+    let running = tokio::spawn(download.into_future());
+    while rig.gets().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    fs::write(rig.path(), "mine").unwrap();
+    rig.sim.unthrottle();
+    let error = running.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exists);
+    // The lock may be held for an instant longer than the error takes.
+    let files = rig.files();
+    assert!(!files.iter().any(|name| name.ends_with(".part")), "{files:?}");
+    assert_eq!(fs::read(rig.path()).unwrap(), b"mine");
 }

@@ -8,12 +8,12 @@ use super::step::{Operation, Step, Target};
 use super::world::{Handle, Shared};
 use ossget_fs::{
     CheckpointFile, DestinationLock, DestinationState, FsError, FsErrorKind, OpenedPartial,
-    PartialFile, Place, PublishMode, Syncing,
+    PartialFile, Place, PublishMode, Syncing, Unfinished,
 };
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Takes the lock of a destination.
 pub(super) fn take(
@@ -33,6 +33,8 @@ pub(super) fn take(
         path: beside.clone(),
         name: name.to_owned(),
         locked: Vec::new(),
+        unfinished: place.unfinished,
+        orphans: Mutex::default(),
     };
     guard.acquire(beside, format!(".{name}.ossget"))?;
     if let Some(elsewhere) = elsewhere {
@@ -54,6 +56,9 @@ pub(super) struct Guard {
     name: String,
     /// First the file beside the destination, then the checkpoint elsewhere if there is one.
     locked: Vec<Locked>,
+    unfinished: Unfinished,
+    /// The names of partial files that are not published and that no checkpoint will find again.
+    orphans: Mutex<Vec<String>>,
 }
 
 /// A locked file and the name that leads to it.
@@ -119,6 +124,25 @@ impl Guard {
         self.shared.sync_names(step, locked.dir, Purpose::Header)
     }
 
+    fn unlink_partial(&self, name: &str) -> io::Result<()> {
+        self.shared.step(Step::new(Operation::Remove, Target::Partial), |world| {
+            world.disk.unlink(self.dir, name);
+            Ok(())
+        })
+    }
+
+    fn orphans(&self) -> MutexGuard<'_, Vec<String>> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_orphan(&self, name: &str) {
+        self.orphans().retain(|orphan| orphan != name);
+    }
+
+    fn remove_orphan(&self, name: &str) {
+        self.orphans().retain(|orphan| orphan != name || self.unlink_partial(name).is_err());
+    }
+
     fn unlink(&self, locked: &Locked) -> io::Result<()> {
         let named = self.shared.world().disk.lookup(locked.dir, &locked.name);
         if named != Some(locked.handle.inode) {
@@ -132,8 +156,12 @@ impl Guard {
 }
 
 impl Drop for Guard {
-    /// Removes what holds nothing, the checkpoint first, and gives up the locks.
+    /// Removes what nobody can finish and what holds nothing, the checkpoint first, and gives up
+    /// the locks.
     fn drop(&mut self) {
+        for orphan in self.orphans().iter() {
+            let _litter = self.unlink_partial(orphan);
+        }
         while let Some(locked) = self.locked.pop() {
             let inode = locked.handle.inode;
             if self.shared.world().disk.len(inode) == 0 {
@@ -215,8 +243,11 @@ impl DestinationLock for SimulatedLock {
         });
         if let Err(error) = made {
             let _first_error_counts = truncate(shared, Target::Partial, inode, 0);
-            let _first_error_counts = self.unlink(name);
+            let _first_error_counts = self.guard.unlink_partial(name);
             return Err(failed("cannot reserve space for", &path, error));
+        }
+        if self.guard.unfinished == Unfinished::Remove {
+            self.guard.orphans().push(name.to_owned());
         }
         Ok(Arc::new(file))
     }
@@ -231,7 +262,9 @@ impl DestinationLock for SimulatedLock {
 
     fn remove_partial(&self, name: &OsStr) -> Result<(), FsError> {
         let (name, path) = self.partial(name)?;
-        self.unlink(name).map_err(|error| failed("cannot remove", &path, error))?;
+        let removed = self.guard.unlink_partial(name);
+        removed.map_err(|error| failed("cannot remove", &path, error))?;
+        self.guard.forget_orphan(name);
         self.settle(Purpose::Removed, || Ok(()))
             .map_err(|error| failed("cannot sync the removal of", &path, error))
     }
@@ -244,7 +277,10 @@ impl DestinationLock for SimulatedLock {
     ) -> Result<(), FsError> {
         let (name, path) = self.partial(name)?;
         let to = self.canonical_destination();
-        let exists = || FsError::new(FsErrorKind::Exists, "something is already at", &to, None);
+        let exists = || {
+            self.guard.remove_orphan(name);
+            FsError::new(FsErrorKind::Exists, "something is already at", &to, None)
+        };
         if self.lookup(&self.guard.name).is_some() && mode == PublishMode::CreateNew {
             return Err(exists());
         }
@@ -266,11 +302,10 @@ impl DestinationLock for SimulatedLock {
         }
         match self.rename(name, mode) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
-            done => done.map_err(|error| {
-                let doing =
-                    "cannot rename to the destination; the complete, verified file is kept at";
-                failed(doing, &path, error)
-            })?,
+            done => {
+                self.guard.forget_orphan(name);
+                done.map_err(|error| failed(KEPT, &path, error))?;
+            }
         }
         self.settle(Purpose::Published, || Ok(()))
             .map_err(|error| failed("published, but cannot make the name durable of", &to, error))
@@ -302,14 +337,6 @@ impl SimulatedLock {
         }
     }
 
-    fn unlink(&self, name: &str) -> io::Result<()> {
-        let dir = self.guard.dir;
-        self.guard.shared.step(Step::new(Operation::Remove, Target::Partial), |world| {
-            world.disk.unlink(dir, name);
-            Ok(())
-        })
-    }
-
     fn rename(&self, from: &str, mode: PublishMode) -> io::Result<()> {
         let (dir, to) = (self.guard.dir, &self.guard.name);
         let operation = match mode {
@@ -337,3 +364,5 @@ fn directory(path: &Path) -> Target {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     Target::Directory(name.into())
 }
+
+const KEPT: &str = "cannot rename to the destination; the complete, verified file is kept at";
