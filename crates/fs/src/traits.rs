@@ -152,6 +152,10 @@ pub trait DestinationLock: fmt::Debug + Send + Sync {
     /// The canonical absolute path of the destination.
     fn canonical_destination(&self) -> PathBuf;
 
+    /// Whether the checkpoint lies in another directory than the destination. It does not where
+    /// the directory given for it is the destination's own.
+    fn is_checkpoint_elsewhere(&self) -> bool;
+
     /// What stands at the destination now, if anything.
     ///
     /// # Errors

@@ -306,6 +306,7 @@ fn the_checkpoint_lies_in_its_own_directory_and_the_lock_beside_the_destination(
     assert_ne!(beside, name, "one depends on the name alone, the other on the whole path");
     assert_eq!(fs::metadata(scratch.path(beside)).expect("metadata").len(), 0);
     assert_eq!(fs::metadata(scratch.path("cp").join(name)).expect("metadata").len(), 5);
+    assert!(lock.is_checkpoint_elsewhere());
     // The lock is always beside the destination: it also holds off a run without the option.
     assert_kind(scratch.try_lock("a"), FsErrorKind::Locked);
     assert_kind(scratch.fs.lock(&place, Syncing::Full), FsErrorKind::Locked);
@@ -326,6 +327,7 @@ fn a_checkpoint_directory_that_is_the_destinations_own_changes_nothing() {
     let place = Place::new(scratch.path("a")).checkpoint_dir(Some(scratch.path(".")));
     let lock = scratch.fs.lock(&place, Syncing::Full).expect("lock");
     lock.checkpoint().reset(5).expect("reset");
+    assert!(!lock.is_checkpoint_elsewhere());
     drop(lock);
     assert_eq!(scratch.lock("a").checkpoint().len().expect("len"), 5);
 }

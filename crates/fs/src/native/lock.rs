@@ -222,6 +222,10 @@ impl DestinationLock for NativeLock {
         self.site.destination()
     }
 
+    fn is_checkpoint_elsewhere(&self) -> bool {
+        self.site.side_dir.is_some()
+    }
+
     fn destination(&self) -> Result<Option<DestinationState>, FsError> {
         let found = self.examine_destination()?;
         Ok(found.map(|found| DestinationState { id: found.id, len: found.len }))

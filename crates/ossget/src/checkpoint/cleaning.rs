@@ -308,9 +308,9 @@ fn remove_at(place: &Place) -> Result<Removed, FsError> {
     let header = remains::header(checkpoint.as_ref())?;
     let recorded = remains::recorded_partial(checkpoint.as_ref(), &header)?;
     let named = recorded.as_deref().and_then(remains::suffix_in);
-    let orphaned = match place.checkpoint_dir {
-        Some(_) => Condition::CheckpointElsewhere,
-        None => Condition::Orphan,
+    let orphaned = match lock.is_checkpoint_elsewhere() {
+        true => Condition::CheckpointElsewhere,
+        false => Condition::Orphan,
     };
     let survey = file_system.survey(destination.parent().unwrap_or_else(|| Path::new("/")))?;
     let mut removed = Removed::default();

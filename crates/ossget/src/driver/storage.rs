@@ -111,11 +111,15 @@ impl Storage {
             Durability::Process | Durability::None => Syncing::Skip,
         };
         let lock = file_system.lock(&place, syncing).map_err(Error::storage)?;
-        let destination_hash = destination_hash(lock.as_ref(), options);
+        let destination_hash = destination_hash(lock.as_ref());
         // Without locks the checkpoint lives and dies with this run.
         let lockless = lock.caveats().contains(&Caveat::NoLocks);
         let recording = if lockless { Recording::Off } else { options.recording() };
         Ok(Self {
+            checkpoint_site: match lock.is_checkpoint_elsewhere() {
+                true => CheckpointSite::CheckpointDir,
+                false => CheckpointSite::BesideDestination,
+            },
             lock,
             syncing,
             locator: Locator {
@@ -128,10 +132,6 @@ impl Storage {
             clobber: options.clobber,
             checksum: options.checksum,
             stop: Arc::default(),
-            checkpoint_site: match options.checkpoint_dir {
-                Some(_) => CheckpointSite::CheckpointDir,
-                None => CheckpointSite::BesideDestination,
-            },
         })
     }
 
@@ -361,11 +361,11 @@ fn drop_checkpoint(file_system: &dyn FileSystem, place: &Place) -> Result<(), Fs
 /// What tells a checkpoint's destination from others that could use the same file: beside the
 /// destination its name, so that a moved directory can be gone on with; in a checkpoint
 /// directory its whole path.
-fn destination_hash(lock: &dyn DestinationLock, options: &Options) -> [u8; 32] {
+fn destination_hash(lock: &dyn DestinationLock) -> [u8; 32] {
     let path = lock.canonical_destination();
-    let text = match options.checkpoint_dir {
-        Some(_) => path.as_os_str(),
-        None => lock.file_name(),
+    let text = match lock.is_checkpoint_elsewhere() {
+        true => path.as_os_str(),
+        false => lock.file_name(),
     };
     Sha256::digest(text.as_encoded_bytes()).into()
 }

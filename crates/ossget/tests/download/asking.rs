@@ -204,3 +204,24 @@ async fn a_run_without_checkpoint_that_may_not_replace_leaves_nothing() {
     assert!(!files.iter().any(|name| name.ends_with(".part")), "{files:?}");
     assert_eq!(fs::read(rig.path()).unwrap(), b"mine");
 }
+
+#[tokio::test]
+async fn the_destinations_own_folder_given_for_the_checkpoint_changes_nothing() {
+    let rig = Rig::new(1_024_000).await;
+    for given_first in [true, false] {
+        let later = On::get().range_start(|start| start >= 512_000).always();
+        rig.sim.fault(later, Fault::status(403, "AccessDenied"));
+        let with = || rig.download().checkpoint_dir(rig.dir.path().join("."));
+        let (first, then) = match given_first {
+            true => (with(), rig.download()),
+            false => (rig.download(), with()),
+        };
+        first.parallel(Parallel::Fixed(NonZeroU32::MIN)).await.unwrap_err();
+        rig.sim.clear_faults();
+        let partial = rig.files().into_iter().find(|name| name.ends_with(".part")).unwrap();
+        let done = then.await.unwrap();
+        assert!(done.resumed_bytes > 0, "{given_first}: {done:?}");
+        assert!(partial.as_bytes()["object.bin.".len()].is_ascii_lowercase(), "{partial}");
+        fs::remove_file(rig.path()).unwrap();
+    }
+}

@@ -189,6 +189,10 @@ impl DestinationLock for SimulatedLock {
         self.guard.path.join(&self.name)
     }
 
+    fn is_checkpoint_elsewhere(&self) -> bool {
+        self.guard.locked.len() > 1
+    }
+
     fn destination(&self) -> Result<Option<DestinationState>, FsError> {
         let world = self.guard.shared.world();
         let found = world.disk.lookup(self.guard.dir, &self.guard.name);
