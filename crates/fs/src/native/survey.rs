@@ -73,18 +73,8 @@ impl NativeFileSystem {
         let mut leftovers = Vec::new();
         for entry in std::fs::read_dir(opened.path()).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            let Some(form) = Form::of(&name) else { continue };
-            // Gone again: a download has just ended.
-            let Some(found) = stat(&opened, &name)? else { continue };
-            leftovers.push(Leftover {
-                name,
-                role: form.into(),
-                len: found.len,
-                nature: match found.kind {
-                    Kind::Regular => Nature::Regular,
-                    _ => Nature::Other,
-                },
-            });
+            // `None`, too, if it is gone again: a download has just ended.
+            leftovers.extend(leftover(&opened, &name)?);
         }
         leftovers.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Survey { dir: Arc::new(opened), leftovers })
@@ -121,6 +111,15 @@ impl Survey {
         &self.leftovers
     }
 
+    /// What stands under a name in the directory now, if downloads give such names.
+    ///
+    /// # Errors
+    ///
+    /// `Storage`.
+    pub fn look_again(&self, name: &OsStr) -> Result<Option<Leftover>, FsError> {
+        leftover(&self.dir, name)
+    }
+
     /// Opens a checkpoint to look at it, as [`NativeFileSystem::find_checkpoint`] does.
     ///
     /// # Errors
@@ -129,6 +128,16 @@ impl Survey {
     pub fn look_at(&self, name: &OsStr) -> Result<Option<FoundCheckpoint>, FsError> {
         look_at(&self.dir, name)
     }
+}
+
+fn leftover(dir: &Dir, name: &OsStr) -> Result<Option<Leftover>, FsError> {
+    let Some(form) = Form::of(name) else { return Ok(None) };
+    let Some(found) = stat(dir, name)? else { return Ok(None) };
+    let nature = match found.kind {
+        Kind::Regular => Nature::Regular,
+        _ => Nature::Other,
+    };
+    Ok(Some(Leftover { name: name.to_owned(), role: form.into(), len: found.len, nature }))
 }
 
 /// Opens a checkpoint to look at it, without keeping a lock.

@@ -73,9 +73,18 @@ pub fn remove(destination: &Path, checkpoint_dir: Option<PathBuf>) -> Result<Rem
 pub fn clean(dir: &Path, checkpoint_dir: Option<PathBuf>) -> Result<Vec<Cleaned>, Error> {
     let file_system = NativeFileSystem::new();
     let survey = file_system.survey(dir).map_err(Error::storage)?;
+    Ok(clean_surveyed(&survey, file_system, checkpoint_dir))
+}
+
+/// Cleans what a survey found, whatever has become of it since.
+fn clean_surveyed(
+    survey: &Survey,
+    file_system: NativeFileSystem,
+    checkpoint_dir: Option<PathBuf>,
+) -> Vec<Cleaned> {
     let mut cleaning = Cleaning {
-        directory: Directory::new(&survey),
-        survey: &survey,
+        directory: Directory::new(survey),
+        survey,
         file_system,
         checkpoint_dir,
         cleaned: Vec::new(),
@@ -83,7 +92,7 @@ pub fn clean(dir: &Path, checkpoint_dir: Option<PathBuf>) -> Result<Vec<Cleaned>
     cleaning.run();
     let mut cleaned = cleaning.cleaned;
     cleaned.sort_by(|one, other| one.leftover.path.cmp(&other.leftover.path));
-    Ok(cleaned)
+    cleaned
 }
 
 /// What belongs to one destination.
@@ -91,6 +100,13 @@ pub fn clean(dir: &Path, checkpoint_dir: Option<PathBuf>) -> Result<Vec<Cleaned>
 struct Group<'a> {
     checkpoint: Option<&'a ossget_fs::Leftover>,
     partials: Vec<(&'a ossget_fs::Leftover, &'a str)>,
+}
+
+/// The checkpoint of a locked destination.
+struct Beside {
+    leftover: Leftover,
+    /// The random suffix of the partial file that it names.
+    suffix: Option<String>,
 }
 
 struct Cleaning<'a> {
@@ -135,7 +151,8 @@ impl<'a> Cleaning<'a> {
         };
         let path = self.survey.path().join(&it.name);
         let found = FoundCheckpoint::new(path, claim.checkpoint());
-        let judged = match self.directory.judge(found, None) {
+        let judged = self.directory.judge(found, None, |suffix| Ok(self.directory.partial(suffix)));
+        let judged = match judged {
             Ok(judged) => judged,
             Err(error) => return self.keep_because(it, &error),
         };
@@ -148,37 +165,34 @@ impl<'a> Cleaning<'a> {
         self.settle(leftover, claim.remove());
     }
 
-    /// Everything that belongs to one destination, under its lock.
+    /// Everything that belongs to one destination, under its lock. A run may have come and gone
+    /// since the survey: nothing is judged by that alone.
     fn clean_group(&mut self, destination: &OsStr, group: &Group<'_>) {
         let place = Place::new(self.survey.path().join(destination));
         let lock = match self.lock(&place) {
             Ok(lock) => lock,
             Err(reason) => return self.keep_group(group, &reason),
         };
-        let mut named = Vec::new();
-        if let Some(it) = group.checkpoint {
-            let found = FoundCheckpoint::new(self.survey.path().join(&it.name), lock.checkpoint());
-            let judged = match self.directory.judge(found, Some(destination)) {
-                Ok(judged) => judged,
-                Err(error) => return self.keep_group(group, &Reason::of(&error)),
-            };
-            if matches!(judged.condition, Condition::UnknownFormat(_)) {
+        let beside = match self.beside(lock.as_ref(), &place, group) {
+            Ok(beside) => beside,
+            Err(error) => return self.keep_group(group, &Reason::of(&error)),
+        };
+        let mut named = None;
+        if let Some(Beside { leftover, suffix }) = beside {
+            if matches!(leftover.condition, Condition::UnknownFormat(_)) {
                 // Whatever lies beside it may be its own.
-                return self.keep_group(group, &Reason::Because(judged.condition));
+                return self.keep_group(group, &Reason::Because(leftover.condition));
             }
-            let mut leftover =
-                self.directory.leftover(&it.name, it.len, judged.condition, Holder::Nobody);
-            leftover.summary = judged.summary;
             if leftover.condition.is_useless() {
                 self.settle(leftover, lock.remove_checkpoint());
             } else {
-                named.extend(judged.suffix);
+                named = suffix;
                 self.cleaned.push(Cleaned { leftover, fate: Fate::Kept });
             }
         }
         let mut elsewhere = Vec::new();
         for &(it, suffix) in &group.partials {
-            if named.iter().any(|named| named == suffix) {
+            if named.as_deref() == Some(suffix) {
                 continue;
             }
             match partial_condition(suffix) {
@@ -188,6 +202,33 @@ impl<'a> Cleaning<'a> {
         }
         drop(lock);
         self.clean_elsewhere(place, &elsewhere);
+    }
+
+    /// The checkpoint of a locked destination as it is now.
+    fn beside(
+        &self,
+        lock: &dyn DestinationLock,
+        place: &Place,
+        group: &Group<'_>,
+    ) -> Result<Option<Beside>, FsError> {
+        let checkpoint = lock.checkpoint();
+        let len = checkpoint.len()?;
+        if len == 0 && group.checkpoint.is_none() {
+            // Made for this lock.
+            return Ok(None);
+        }
+        let Some(found) = self.file_system.find_checkpoint(place)? else { return Ok(None) };
+        let name = found.path.file_name().unwrap_or_default().to_owned();
+        let found = FoundCheckpoint::new(found.path, checkpoint);
+        let partial = |suffix: &str| {
+            let name = lock.partial_name(suffix);
+            let there = self.survey.look_again(&name)?;
+            Ok(there.map(|it| it.len))
+        };
+        let judged = self.directory.judge(found, Some(lock.file_name()), partial)?;
+        let mut leftover = self.directory.leftover(&name, len, judged.condition, Holder::Nobody);
+        leftover.summary = judged.summary;
+        Ok(Some(Beside { leftover, suffix: judged.suffix }))
     }
 
     /// Partial files whose checkpoint, if there is one, lies in a checkpoint directory.
@@ -226,10 +267,13 @@ impl<'a> Cleaning<'a> {
         condition: Condition,
     ) {
         // Opened only to be refused where it is not ours.
-        if let Err(error) = lock.open_partial(&it.name) {
-            return self.keep(it, refused(&error));
-        }
-        let leftover = self.directory.leftover(&it.name, it.len, condition, Holder::Nobody);
+        let len = match lock.open_partial(&it.name) {
+            Ok(Some(opened)) => opened.len,
+            // A run has taken it away since.
+            Ok(None) => return,
+            Err(error) => return self.keep(it, refused(&error)),
+        };
+        let leftover = self.directory.leftover(&it.name, len, condition, Holder::Nobody);
         self.settle(leftover, lock.remove_partial(&it.name));
     }
 
@@ -341,3 +385,6 @@ fn without_locks() -> Condition {
     let why = "the file system has no locks: whether a run uses it cannot be told";
     Condition::Refused(why.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

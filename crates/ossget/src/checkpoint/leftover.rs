@@ -142,7 +142,7 @@ impl<'a> Directory<'a> {
             Err(error) => return unusable(refused(&error)),
         };
         let in_use = checkpoint.holder;
-        match self.judge(checkpoint, destination) {
+        match self.judge(checkpoint, destination, |suffix| Ok(self.partial(suffix))) {
             Ok(judged) => {
                 let mut leftover = self.leftover(name, len, judged.condition, in_use);
                 leftover.summary = judged.summary;
@@ -153,11 +153,12 @@ impl<'a> Directory<'a> {
     }
 
     /// What a checkpoint in this directory amounts to, `destination` being the name of its
-    /// destination here.
+    /// destination here, and `partial` telling the length of the partial file with a suffix.
     pub(super) fn judge(
         &self,
         found: FoundCheckpoint,
         destination: Option<&OsStr>,
+        partial: impl FnOnce(&str) -> Result<Option<u64>, FsError>,
     ) -> Result<Judged, FsError> {
         let checkpoint = found.checkpoint.as_ref();
         let header = remains::header(checkpoint)?;
@@ -178,7 +179,7 @@ impl<'a> Directory<'a> {
         let Some(recorded) = remains::recorded(checkpoint, &header)? else {
             return Ok(damaged(&CheckpointError::Truncated));
         };
-        let partial = suffix.as_deref().and_then(|suffix| self.partial(suffix));
+        let partial = suffix.as_deref().map_or(Ok(None), partial)?;
         let destination = destination.filter(|name| self.is_of(&header, name));
         let condition = match (partial, destination) {
             (None, Some(_)) => Condition::PartialGone,
@@ -190,8 +191,8 @@ impl<'a> Directory<'a> {
         Ok(Judged { condition, summary: Some(Box::new(summary)), suffix })
     }
 
-    /// The length of the partial file with this suffix, if there is one.
-    fn partial(&self, wanted: &str) -> Option<u64> {
+    /// The length that the survey tells of the partial file with this suffix, if there is one.
+    pub(super) fn partial(&self, wanted: &str) -> Option<u64> {
         let is_it = |role: &LeftoverRole| matches!(role, LeftoverRole::Partial { suffix, .. } if suffix == wanted);
         self.survey.leftovers().iter().find(|it| is_it(&it.role)).map(|it| it.len)
     }

@@ -1,0 +1,92 @@
+//! What cleaning makes of states that only runs beside it, or moved folders, leave.
+
+use super::*;
+use ossget_core::{
+    ByteRange, Header, Locator, ObjectIdentity, PartPlan, PartSize, SessionId, SourceKind, file_len,
+};
+use sha2::{Digest as _, Sha256};
+use std::fs;
+use tempfile::TempDir;
+
+const BESIDE: &str = "a.abcdefghijkl2345.part";
+
+/// An intact checkpoint that names a partial file of the destination `a`.
+fn checkpoint(partial_name: &str) -> Vec<u8> {
+    let plan = PartPlan::new(ByteRange::new(0, 300_000).unwrap(), PartSize::MIN);
+    let header = Header {
+        session: SessionId::new([7; 16]),
+        identity: ObjectIdentity::new(300_000),
+        plan,
+        locator: Locator {
+            kind: SourceKind::Oss,
+            container: "examplebucket".into(),
+            key: "a".into(),
+        },
+        partial_name: partial_name.into(),
+        destination_hash: Sha256::digest("a").into(),
+        creator: "ossget".into(),
+    };
+    let mut bytes = header.encode().unwrap();
+    bytes.resize(file_len(plan.count()).try_into().unwrap(), 0);
+    bytes
+}
+
+/// Leaves a checkpoint as a run does that is killed.
+fn leave(place: &Place, bytes: &[u8]) {
+    let lock = NativeFileSystem::new().lock(place, Syncing::Skip).unwrap();
+    lock.checkpoint().reset(bytes.len() as u64).unwrap();
+    lock.checkpoint().write_all_at(bytes, 0).unwrap();
+}
+
+fn place(dir: &Path) -> Place {
+    Place::new(dir.join("a"))
+}
+
+/// Surveys a folder, lets something happen in it, and cleans by the survey.
+fn clean_after(dir: &TempDir, meanwhile: impl FnOnce()) -> Vec<Cleaned> {
+    let file_system = NativeFileSystem::new();
+    let survey = file_system.survey(dir.path()).unwrap();
+    meanwhile();
+    clean_surveyed(&survey, file_system, None)
+}
+
+fn fates(cleaned: &[Cleaned]) -> Vec<(Fate, &Condition)> {
+    cleaned.iter().map(|it| (it.fate, &it.leftover.condition)).collect()
+}
+
+#[test]
+fn what_a_run_leaves_that_came_and_died_after_the_survey_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    leave(&place(dir.path()), b"damaged");
+    let cleaned = clean_after(&dir, || {
+        leave(&place(dir.path()), &checkpoint(BESIDE));
+        fs::write(dir.path().join(BESIDE), "data").unwrap();
+    });
+    assert_eq!(fates(&cleaned), [(Fate::Kept, &Condition::Resumable)]);
+    assert!(dir.path().join(BESIDE).exists());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_checkpoint_that_the_survey_missed_keeps_its_partial_file() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(BESIDE), "data").unwrap();
+    let cleaned = clean_after(&dir, || leave(&place(dir.path()), &checkpoint(BESIDE)));
+    assert_eq!(fates(&cleaned), [(Fate::Kept, &Condition::Resumable)]);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn what_is_told_of_an_orphan_is_how_it_was_when_it_was_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("b.abcdefghijkl2345.part");
+    fs::write(dir.path().join(BESIDE), "data").unwrap();
+    fs::write(&other, "data").unwrap();
+    let cleaned = clean_after(&dir, || {
+        fs::write(dir.path().join(BESIDE), "more data").unwrap();
+        fs::remove_file(&other).unwrap();
+    });
+    assert_eq!(fates(&cleaned), [(Fate::Removed, &Condition::Orphan)]);
+    assert_eq!(cleaned[0].leftover.bytes, 9);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
