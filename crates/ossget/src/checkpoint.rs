@@ -2,6 +2,7 @@
 
 mod cleaning;
 mod leftover;
+mod needed;
 pub(crate) mod remains;
 
 use crate::{Error, ErrorKind};

@@ -79,8 +79,9 @@ impl Names {
 /// What a name in a directory says about the file, if it has one of our forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// A checkpoint or lock file, with its destination's name if it is the one beside it.
-    Checkpoint { destination: Option<OsString> },
+    /// A checkpoint or lock file, with its destination's name if it is the one beside it, and
+    /// with what it keeps of that name in any case.
+    Checkpoint { destination: Option<OsString>, stem: OsString },
     /// A partial file, with its destination's name if that was not shortened.
     Partial { destination: Option<OsString>, suffix: String },
 }
@@ -91,9 +92,10 @@ impl Form {
         let bytes = name.as_encoded_bytes();
         if let Some(rest) = bytes.strip_prefix(b".").and_then(|it| it.strip_suffix(b".ossget")) {
             let (stem, hash) = split_hash(rest)?;
-            let destination = bytes_to_name(stem);
             let beside = hash == folded_fnv1a(stem);
-            return Some(Self::Checkpoint { destination: beside.then_some(destination) });
+            let stem = bytes_to_name(stem);
+            let destination = beside.then(|| stem.clone());
+            return Some(Self::Checkpoint { destination, stem });
         }
         let rest = bytes.strip_suffix(PARTIAL_END.as_bytes())?;
         let (stem, suffix) = rest.split_at_checked(rest.len().checked_sub(SUFFIX_LEN)?)?;
@@ -237,15 +239,16 @@ mod tests {
 
     #[test]
     fn a_name_in_a_directory_tells_whose_it_is() {
-        let destination = Some(OsString::from("a.bin"));
+        let stem = OsString::from("a.bin");
+        let destination = Some(stem.clone());
         let names = names("a.bin");
         assert_eq!(
             Form::of(&names.lock()),
-            Some(Form::Checkpoint { destination: destination.clone() })
+            Some(Form::Checkpoint { destination: destination.clone(), stem: stem.clone() })
         );
         assert_eq!(
             Form::of(&names.checkpoint_elsewhere()),
-            Some(Form::Checkpoint { destination: None })
+            Some(Form::Checkpoint { destination: None, stem })
         );
         let suffix = SUFFIX.to_owned();
         assert_eq!(
@@ -257,7 +260,8 @@ mod tests {
             Form::of(&long.partial(SUFFIX)),
             Some(Form::Partial { destination: None, suffix })
         );
-        assert_eq!(Form::of(&long.lock()), Some(Form::Checkpoint { destination: None }));
+        let stem = "x".repeat(255 - 17).into();
+        assert_eq!(Form::of(&long.lock()), Some(Form::Checkpoint { destination: None, stem }));
     }
 
     #[test]
@@ -301,7 +305,7 @@ mod tests {
             };
             prop_assert!(told);
             let told = match Form::of(&checkpoint) {
-                Some(Form::Checkpoint { destination }) => ours(&destination),
+                Some(Form::Checkpoint { destination, .. }) => ours(&destination),
                 _ => false,
             };
             prop_assert!(told);

@@ -41,6 +41,9 @@ pub enum LeftoverRole {
         /// The name of its destination, if that lies beside it. `None` for one in a checkpoint
         /// directory, and where the destination's name is too long to be part of another.
         destination: Option<OsString>,
+        /// The name of its destination wherever that lies, or its beginning where that is too
+        /// long to be part of another.
+        stem: OsString,
     },
     /// A partial file.
     Partial {
@@ -192,7 +195,7 @@ impl Drop for Claim {
 impl From<Form> for LeftoverRole {
     fn from(form: Form) -> Self {
         match form {
-            Form::Checkpoint { destination } => Self::Checkpoint { destination },
+            Form::Checkpoint { destination, stem } => Self::Checkpoint { destination, stem },
             Form::Partial { destination, suffix } => Self::Partial { destination, suffix },
         }
     }

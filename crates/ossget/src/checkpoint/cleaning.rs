@@ -1,6 +1,7 @@
 //! Removing what downloads have left.
 
 use super::leftover::{Condition, Directory, Leftover, not_a_file, partial_condition, refused};
+use super::needed::Needed;
 use super::remains;
 use crate::{Error, ErrorKind};
 use ossget_fs::{
@@ -87,6 +88,7 @@ fn clean_surveyed(
         survey,
         file_system,
         checkpoint_dir,
+        needed: None,
         cleaned: Vec::new(),
     };
     cleaning.run();
@@ -114,6 +116,8 @@ struct Cleaning<'a> {
     survey: &'a Survey,
     file_system: NativeFileSystem,
     checkpoint_dir: Option<PathBuf>,
+    /// What the checkpoint directory needs, once somebody has asked.
+    needed: Option<Needed>,
     cleaned: Vec<Cleaned>,
 }
 
@@ -123,10 +127,10 @@ impl<'a> Cleaning<'a> {
         for it in self.survey.leftovers() {
             match &it.role {
                 _ if it.nature == Nature::Other => self.keep(it, not_a_file()),
-                LeftoverRole::Checkpoint { destination: Some(destination) } => {
+                LeftoverRole::Checkpoint { destination: Some(destination), .. } => {
                     groups.entry(destination).or_default().checkpoint = Some(it);
                 }
-                LeftoverRole::Checkpoint { destination: None } => self.clean_claimed(it),
+                LeftoverRole::Checkpoint { destination: None, .. } => self.clean_claimed(it),
                 LeftoverRole::Partial { destination: Some(destination), suffix } => {
                     groups.entry(destination).or_default().partials.push((it, suffix));
                 }
@@ -237,27 +241,31 @@ impl<'a> Cleaning<'a> {
             return;
         }
         let group = Group { checkpoint: None, partials: partials.to_vec() };
-        if self.checkpoint_dir.is_none() {
+        let Some(checkpoint_dir) = self.checkpoint_dir.clone() else {
             return self.keep_group(&group, &Reason::Because(Condition::CheckpointElsewhere));
-        }
-        let lock = match self.lock(&place.checkpoint_dir(self.checkpoint_dir.clone())) {
+        };
+        let lock = match self.lock(&place.checkpoint_dir(Some(checkpoint_dir.clone()))) {
             Ok(lock) => lock,
             Err(reason) => return self.keep_group(&group, &reason),
         };
-        let checkpoint = lock.checkpoint();
-        let recorded = remains::header(checkpoint.as_ref())
-            .and_then(|header| remains::recorded_partial(checkpoint.as_ref(), &header));
-        let recorded = match recorded {
-            Ok(recorded) => recorded,
+        // Later than the survey: a checkpoint is older than the partial file that it names, so those
+        // of all that was found are there.
+        let needed = self
+            .needed
+            .take()
+            .map_or_else(|| Needed::in_directory(&self.file_system, &checkpoint_dir), Ok);
+        let mut needed = match needed {
+            Ok(needed) => needed,
             Err(error) => return self.keep_group(&group, &Reason::of(&error)),
         };
-        let named = recorded.as_deref().and_then(remains::suffix_in);
+        needed.take_in(lock.file_name(), lock.checkpoint().as_ref());
         for &(it, suffix) in partials {
-            match Some(suffix) == named {
-                true => self.keep(it, Condition::CheckpointElsewhere),
-                false => self.clean_partial(lock.as_ref(), it, Condition::Orphan),
+            match needed.by_whom(lock.file_name(), suffix) {
+                Some(condition) => self.keep(it, condition),
+                None => self.clean_partial(lock.as_ref(), it, Condition::Orphan),
             }
         }
+        self.needed = Some(needed);
     }
 
     fn clean_partial(

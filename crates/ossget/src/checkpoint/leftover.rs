@@ -108,7 +108,7 @@ impl<'a> Directory<'a> {
         let mut found = Vec::new();
         let mut named = Vec::new();
         for it in self.survey.leftovers() {
-            let LeftoverRole::Checkpoint { destination } = &it.role else { continue };
+            let LeftoverRole::Checkpoint { destination, .. } = &it.role else { continue };
             let (leftover, suffix) = self.look_at(&it.name, it.len, destination.as_deref());
             found.push(leftover);
             named.extend(suffix);
@@ -211,7 +211,7 @@ impl<'a> Directory<'a> {
         let LeftoverRole::Partial { destination: Some(wanted), .. } = role else {
             return Holder::Nobody;
         };
-        let is_its = |role: &LeftoverRole| matches!(role, LeftoverRole::Checkpoint { destination: Some(it) } if it == wanted);
+        let is_its = |role: &LeftoverRole| matches!(role, LeftoverRole::Checkpoint { destination: Some(it), .. } if it == wanted);
         let lock = self.survey.leftovers().iter().find(|it| is_its(&it.role));
         let looked = lock.and_then(|lock| self.survey.look_at(&lock.name).ok().flatten());
         looked.map_or(Holder::Nobody, |found| found.holder)

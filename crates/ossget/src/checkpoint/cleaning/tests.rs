@@ -90,3 +90,64 @@ fn what_is_told_of_an_orphan_is_how_it_was_when_it_was_removed() {
     assert_eq!(cleaned[0].leftover.bytes, 9);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
+
+const ELSEWHERE: &str = "a.2bcdefghijkl2345.part";
+const ORPHAN: &str = "a.3bcdefghijkl2345.part";
+
+/// A checkpoint directory, and a folder `data` with two partial files in it.
+fn with_checkpoint_dir() -> (TempDir, PathBuf, PathBuf) {
+    let temp = tempfile::tempdir().unwrap();
+    let (data, dir) = (temp.path().join("data"), temp.path().join("checkpoints"));
+    for dir in [&data, &dir] {
+        fs::create_dir(dir).unwrap();
+    }
+    for name in [ELSEWHERE, ORPHAN] {
+        fs::write(data.join(name), "data").unwrap();
+    }
+    (temp, data, dir)
+}
+
+#[test]
+fn a_partial_file_stays_that_a_checkpoint_elsewhere_names_though_its_folder_was_moved() {
+    let (temp, data, dir) = with_checkpoint_dir();
+    leave(&place(&data).checkpoint_dir(Some(dir.clone())), &checkpoint(ELSEWHERE));
+    let moved = temp.path().join("moved");
+    fs::rename(&data, &moved).unwrap();
+    let cleaned = clean(&moved, Some(dir.clone())).unwrap();
+    let expected =
+        [(Fate::Kept, &Condition::CheckpointElsewhere), (Fate::Removed, &Condition::Orphan)];
+    assert_eq!(fates(&cleaned), expected);
+    assert!(moved.join(ELSEWHERE).exists() && !moved.join(ORPHAN).exists());
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+}
+
+/// Faults: 95.
+#[test]
+fn what_a_checkpoint_elsewhere_of_a_later_version_may_need_stays() {
+    for moved in [false, true] {
+        let (temp, mut data, dir) = with_checkpoint_dir();
+        let other = data.join("b.2bcdefghijkl2345.part");
+        fs::write(&other, "data").unwrap();
+        // Another version, and a tag of its own kind.
+        let mut later = checkpoint(ELSEWHERE);
+        later[8] = 9;
+        later[4090] ^= 0xff;
+        leave(&place(&data).checkpoint_dir(Some(dir.clone())), &later);
+        if moved {
+            let to = temp.path().join("moved");
+            fs::rename(&data, &to).unwrap();
+            data = to;
+        }
+        let cleaned = clean(&data, Some(dir.clone())).unwrap();
+        let [(Fate::Kept, one), (Fate::Kept, two), (Fate::Removed, _)] = &fates(&cleaned)[..]
+        else {
+            panic!("{moved}: {cleaned:?}")
+        };
+        assert!(matches!(one, Condition::UnknownFormat(_)) && one == two, "{one}");
+        let mut left: Vec<_> =
+            fs::read_dir(&data).unwrap().map(|it| it.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [ELSEWHERE, ORPHAN]);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+    }
+}
