@@ -125,17 +125,17 @@ fn cleaning_removes_what_nobody_can_use_and_nothing_else() {
     let bytes = fs::read(&checkpoint).unwrap();
     // `foobar` has the checkpoint `.foobar.72ad2699.ossget`.
     fs::write(at(".foobar.72ad2699.ossget"), "damaged").unwrap();
-    fs::write(at("foobar.abcdefghijklmnop.part"), "orphan").unwrap();
-    fs::write(at("other.abcdefghijklmnop.part"), "orphan").unwrap();
+    fs::write(at("foobar.abcdefghijkl2345.part"), "orphan").unwrap();
+    fs::write(at("other.abcdefghijkl2345.part"), "orphan").unwrap();
     let useless =
-        [".foobar.72ad2699.ossget", "foobar.abcdefghijklmnop.part", "other.abcdefghijklmnop.part"];
+        [".foobar.72ad2699.ossget", "foobar.abcdefghijkl2345.part", "other.abcdefghijkl2345.part"];
     let victim = tempfile::NamedTempFile::new().unwrap();
     fs::write(victim.path(), "precious").unwrap();
-    symlink(victim.path(), at("link.abcdefghijklmnop.part")).unwrap();
-    fs::create_dir(at("dir.abcdefghijklmnop.part")).unwrap();
+    symlink(victim.path(), at("link.abcdefghijkl2345.part")).unwrap();
+    fs::create_dir(at("dir.abcdefghijkl2345.part")).unwrap();
     fs::create_dir(at("below")).unwrap();
-    fs::write(at("below/x.abcdefghijklmnop.part"), "not looked at").unwrap();
-    fs::hard_link(victim.path(), at("hard.abcdefghijklmnop.part")).ok();
+    fs::write(at("below/x.abcdefghijkl2345.part"), "not looked at").unwrap();
+    fs::hard_link(victim.path(), at("hard.abcdefghijkl2345.part")).ok();
     fs::write(at("far.2bcdefghijklmnop.part"), "of a run with a checkpoint directory").unwrap();
     fs::write(at("mine.part"), "mine").unwrap();
     fs::write(at(".mine.ossget"), "mine").unwrap();
@@ -151,7 +151,7 @@ fn cleaning_removes_what_nobody_can_use_and_nothing_else() {
     assert_eq!(fates("removed"), useless.len());
     assert!(fates("kept") >= 5, "what stays is told, too");
     assert_eq!(fs::read(victim.path()).unwrap(), b"precious");
-    assert!(at("below/x.abcdefghijklmnop.part").exists());
+    assert!(at("below/x.abcdefghijkl2345.part").exists());
     assert!(resumable.iter().all(|name| rig.dir().join(name).exists()));
     for name in expected.iter().filter(|name| !resumable.contains(name)) {
         let path = at(name);

@@ -181,7 +181,7 @@ impl<'a> Cleaning<'a> {
             Ok(beside) => beside,
             Err(error) => return self.keep_group(group, &Reason::of(&error)),
         };
-        let mut named = None;
+        let (mut named, mut given_up) = (None, None);
         if let Some(Beside { leftover, suffix }) = beside {
             if matches!(leftover.condition, Condition::UnknownFormat(_)) {
                 // Whatever lies beside it may be its own.
@@ -189,6 +189,7 @@ impl<'a> Cleaning<'a> {
             }
             if leftover.condition.is_useless() {
                 self.settle(leftover, lock.remove_checkpoint());
+                given_up = suffix;
             } else {
                 named = suffix;
                 self.cleaned.push(Cleaned { leftover, fate: Fate::Kept });
@@ -200,8 +201,15 @@ impl<'a> Cleaning<'a> {
                 continue;
             }
             match partial_condition(suffix) {
+                // Whatever its name, it was a download's.
+                _ if given_up.as_deref() == Some(suffix) => {
+                    self.clean_partial(lock.as_ref(), it, Condition::Orphan);
+                }
                 Condition::CheckpointElsewhere => elsewhere.push((it, suffix)),
-                condition => self.clean_partial(lock.as_ref(), it, condition),
+                condition if condition.is_useless() => {
+                    self.clean_partial(lock.as_ref(), it, condition);
+                }
+                condition => self.keep(it, condition),
             }
         }
         drop(lock);

@@ -232,9 +232,15 @@ impl<'a> Directory<'a> {
 /// What a partial file amounts to that no checkpoint beside it names. The first character of its
 /// suffix is a digit where the checkpoint lies in a checkpoint directory.
 pub(super) fn partial_condition(suffix: &str) -> Condition {
-    match suffix.starts_with(|first: char| first.is_ascii_digit()) {
-        true => Condition::CheckpointElsewhere,
-        false => Condition::Orphan,
+    if suffix.starts_with(|first: char| first.is_ascii_digit()) {
+        return Condition::CheckpointElsewhere;
+    }
+    match remains::is_no_word(suffix) {
+        true => Condition::Orphan,
+        false => {
+            let why = "may be somebody's own file: no checkpoint names it, and its name is words";
+            Condition::Refused(why.to_owned())
+        }
     }
 }
 

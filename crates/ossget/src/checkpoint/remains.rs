@@ -80,6 +80,12 @@ pub(crate) fn suffix_in(recorded: &str) -> Option<&str> {
     stem.get(stem.len().checked_sub(SUFFIX_LEN)?..)
 }
 
+/// Whether a suffix is no word, as a user may give one to a file of their own. Every suffix ends in
+/// a digit; of those of earlier versions one in twenty had none.
+pub(crate) fn is_no_word(suffix: &str) -> bool {
+    suffix.contains(|it: char| it.is_ascii_digit())
+}
+
 /// Slots read at once: 64 KiB, little beside the bitmap of the most parts there can be.
 const LOAD_SLOTS: u32 = 4096;
 const SUFFIX_LEN: usize = 16;

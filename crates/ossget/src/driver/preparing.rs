@@ -304,7 +304,8 @@ fn page(encoded: Result<Vec<u8>, CheckpointError>) -> Result<Vec<u8>, FsError> {
 
 /// Sixteen characters of base 32, in lower case. The first is a digit if and only if the
 /// checkpoint lies in a checkpoint directory: whoever cleans up the destination's directory does
-/// not see that one, and must not take the partial file for one that nothing knows.
+/// not see that one, and must not take the partial file for one that nothing knows. The last is a
+/// digit always: a word of sixteen letters must not be taken for a suffix.
 fn suffix(random: [u8; 10], site: CheckpointSite) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let (letters, digits) = ALPHABET.split_at(26);
@@ -318,5 +319,25 @@ fn suffix(random: [u8; 10], site: CheckpointSite) -> String {
         CheckpointSite::BesideDestination => any(15, letters),
         CheckpointSite::CheckpointDir => any(15, digits),
     };
-    std::iter::once(first).chain((0..15).rev().map(|at| any(at, ALPHABET))).collect()
+    let between = (1..15).rev().map(|at| any(at, ALPHABET));
+    std::iter::once(first).chain(between).chain([any(0, digits)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suffix_tells_where_the_checkpoint_lies_and_is_never_a_word() {
+        for random in [[0; 10], [0xff; 10], [0x5a; 10], random()] {
+            for site in [CheckpointSite::BesideDestination, CheckpointSite::CheckpointDir] {
+                let suffix = suffix(random, site);
+                assert_eq!(suffix.len(), 16, "{suffix}");
+                assert!(suffix.bytes().all(|it| matches!(it, b'a'..=b'z' | b'2'..=b'7')));
+                let elsewhere = suffix.starts_with(|first: char| first.is_ascii_digit());
+                assert_eq!(elsewhere, site == CheckpointSite::CheckpointDir, "{suffix}");
+                assert!(remains::is_no_word(&suffix), "{suffix}");
+            }
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use ossget_core::{
-    ByteRange, Header, Locator, ObjectIdentity, PartPlan, PartSize, SessionId, SourceKind, file_len,
+    Bind, ByteRange, HEADER_LEN, Header, Locator, ObjectIdentity, PartPlan, PartSize, SessionId,
+    SourceKind, file_len,
 };
 use sha2::{Digest as _, Sha256};
 use std::fs;
@@ -149,5 +150,48 @@ fn what_a_checkpoint_elsewhere_of_a_later_version_may_need_stays() {
         left.sort();
         assert_eq!(left, [ELSEWHERE, ORPHAN]);
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+    }
+}
+
+const WORDS: &str = "a.responsibilities.part";
+
+#[test]
+fn a_file_of_the_users_own_whose_name_has_the_form_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(WORDS), "mine").unwrap();
+    let cleaned = clean(dir.path(), None).unwrap();
+    let [(Fate::Kept, Condition::Refused(why))] = &fates(&cleaned)[..] else {
+        panic!("{cleaned:?}")
+    };
+    assert!(why.contains("own file"), "{why}");
+    let removed = remove(&dir.path().join("a"), None).unwrap_err();
+    assert_eq!(removed.kind(), ErrorKind::NotFound);
+    assert_eq!(fs::read(dir.path().join(WORDS)).unwrap(), b"mine");
+}
+
+#[test]
+fn a_partial_file_of_letters_only_that_a_checkpoint_names_is_one_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let intact = checkpoint(WORDS);
+    let mut damaged = intact.clone();
+    damaged[100] ^= 1;
+    let bind = Bind {
+        session: SessionId::new([7; 16]),
+        inode: 1,
+        birth: 0,
+        size: 300_000,
+        device: 0,
+        partial_name: WORDS.into(),
+    };
+    damaged[HEADER_LEN..2 * HEADER_LEN].copy_from_slice(&bind.encode().unwrap());
+    for (bytes, is_kept) in [(&intact, true), (&damaged, false)] {
+        leave(&place(dir.path()), bytes);
+        fs::write(dir.path().join(WORDS), "data").unwrap();
+        let cleaned = clean(dir.path(), None).unwrap();
+        assert_eq!(dir.path().join(WORDS).exists(), is_kept, "{cleaned:?}");
+        if is_kept {
+            remove(&dir.path().join("a"), None).unwrap();
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
