@@ -30,6 +30,7 @@ mod traits;
 pub use error::{FsError, FsErrorKind};
 pub use native::{
     Claim, FoundCheckpoint, Holder, Leftover, LeftoverRole, NativeFileSystem, Nature, Survey,
+    make_directories,
 };
 pub use traits::{
     Caveat, CheckpointFile, DestinationLock, DestinationState, FileId, FileSystem, OpenedPartial,

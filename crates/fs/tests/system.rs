@@ -5,7 +5,7 @@
 mod support;
 
 use ossget_fs::{Caveat, FileSystem as _, FsError, FsErrorKind, NativeFileSystem, Place};
-use ossget_fs::{PublishMode, Syncing, Unusable};
+use ossget_fs::{PublishMode, Syncing, Unusable, make_directories};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -404,6 +404,31 @@ fn download(syncing: Syncing) {
     lock.remove_checkpoint().expect("remove");
     lock.create_partial(&name, 3).expect("create");
     lock.remove_partial(&name).expect("remove");
+}
+
+#[test]
+fn directories_are_synced_into_their_parents_unless_syncs_are_skipped() {
+    for (test, expected) in [
+        ("make_directories_with_every_sync", &["fsync work", "fsync x"][..]),
+        ("make_directories_without_syncs", &[]),
+    ] {
+        let scratch = Scratch::new();
+        let Some(calls) = traced(test, &scratch) else { return };
+        assert_eq!(calls, expected);
+        assert!(scratch.path("work/x/y").is_dir());
+    }
+}
+
+#[test]
+#[ignore = "run by directories_are_synced_into_their_parents_unless_syncs_are_skipped"]
+fn make_directories_with_every_sync() {
+    make_directories(&work().join("x/y/"), Syncing::Full).expect("make");
+}
+
+#[test]
+#[ignore = "run by directories_are_synced_into_their_parents_unless_syncs_are_skipped"]
+fn make_directories_without_syncs() {
+    make_directories(&work().join("x/y/"), Syncing::Skip).expect("make");
 }
 
 /// Faults: 87.

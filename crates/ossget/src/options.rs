@@ -3,6 +3,7 @@
 use crate::Checksum;
 use ossget_core::session::{CrcPolicy, OnChange, Recording, ResumeVerify};
 use ossget_core::{ExtentRequest, PartSize};
+use ossget_fs::Syncing;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -108,6 +109,14 @@ impl Options {
         match (self.durability, self.resume) {
             (Durability::None, _) | (_, Resume::Off) => Recording::Off,
             _ => Recording::On,
+        }
+    }
+
+    /// Whether operations wait for the disk.
+    pub(crate) const fn syncing(&self) -> Syncing {
+        match self.durability {
+            Durability::Full => Syncing::Full,
+            Durability::Process | Durability::None => Syncing::Skip,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod acquire;
 mod checkpoint;
+mod directories;
 mod file;
 mod lock;
 mod memory;
@@ -17,6 +18,7 @@ use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use directories::make_directories;
 pub use survey::{Claim, Leftover, LeftoverRole, Nature, Survey};
 
 /// The machine's own file systems.

@@ -1,21 +1,18 @@
 //! Which file a destination means.
 
 use crate::{Error, ErrorKind};
-use std::fs;
+use ossget_fs::{Syncing, make_directories};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 /// The file that `destination` means for an object with this key: a directory, existing or
 /// written with a separator at its end, receives the last component of the key. A directory
 /// written with a separator at its end is made if it is missing.
-pub(super) fn resolve(destination: &Path, key: &str) -> Result<PathBuf, Error> {
+pub(super) fn resolve(destination: &Path, key: &str, syncing: Syncing) -> Result<PathBuf, Error> {
     let written = destination.as_os_str().as_encoded_bytes();
     let ends_in_separator =
         written.last().is_some_and(|&last| last == b'/' || char::from(last) == MAIN_SEPARATOR);
     if ends_in_separator {
-        fs::create_dir_all(destination).map_err(|error| {
-            let what = format!("cannot make the directory {}", destination.display());
-            Error::new(ErrorKind::Storage, what).with_source(error)
-        })?;
+        make_directories(destination, syncing).map_err(Error::storage)?;
     } else if !destination.is_dir() {
         return Ok(destination.to_owned());
     }
@@ -40,12 +37,16 @@ fn base_name(key: &str) -> Result<&str, Error> {
 mod tests {
     use super::*;
 
+    fn resolved(destination: &Path, key: &str) -> Result<PathBuf, Error> {
+        resolve(destination, key, Syncing::Full)
+    }
+
     #[test]
     fn a_directory_receives_the_last_component_of_the_key() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(resolve(dir.path(), "a/b.bin").unwrap(), dir.path().join("b.bin"));
+        assert_eq!(resolved(dir.path(), "a/b.bin").unwrap(), dir.path().join("b.bin"));
         let file = dir.path().join("c.bin");
-        assert_eq!(resolve(&file, "a/b.bin").unwrap(), file);
+        assert_eq!(resolved(&file, "a/b.bin").unwrap(), file);
     }
 
     #[test]
@@ -53,11 +54,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut wanted = dir.path().join("x/y").into_os_string();
         wanted.push("/");
-        let file = resolve(Path::new(&wanted), "k").unwrap();
+        let file = resolved(Path::new(&wanted), "k").unwrap();
         assert_eq!(file, dir.path().join("x/y/k"));
         assert!(dir.path().join("x/y").is_dir());
         let plain = dir.path().join("p/q");
-        assert_eq!(resolve(&plain, "k").unwrap(), plain);
+        assert_eq!(resolved(&plain, "k").unwrap(), plain);
         assert!(!dir.path().join("p").exists());
     }
 
@@ -66,7 +67,7 @@ mod tests {
     fn a_key_that_names_no_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         for key in ["a/", "..", "a/..", "a/.", "a/b\0c"] {
-            let error = resolve(dir.path(), key).unwrap_err();
+            let error = resolved(dir.path(), key).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Refused, "{key}");
         }
     }

@@ -1,7 +1,7 @@
 //! The disk side of a download: checkpoint, partial file, publishing. Everything here blocks.
 
 use crate::checkpoint::remains;
-use crate::options::{Clobber, Durability, Options, Resume, Symlink};
+use crate::options::{Clobber, Options, Resume, Symlink};
 use crate::{Checksum, Error, ErrorKind, Object};
 use ossget_core::session::{Event, Examination, PreparedPartial, Recording, ResumeVerify};
 use ossget_core::{
@@ -106,10 +106,7 @@ impl Storage {
                 drop_checkpoint(file_system, &beside).map_err(Error::storage)?;
             }
         }
-        let syncing = match options.durability {
-            Durability::Full => Syncing::Full,
-            Durability::Process | Durability::None => Syncing::Skip,
-        };
+        let syncing = options.syncing();
         let lock = file_system.lock(&place, syncing).map_err(Error::storage)?;
         let destination_hash = destination_hash(lock.as_ref());
         // Without locks the checkpoint lives and dies with this run.
