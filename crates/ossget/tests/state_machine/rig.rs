@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::future::IntoFuture as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const BUCKET: &str = "examplebucket";
@@ -24,6 +24,8 @@ pub(crate) struct Rig {
     seed: u64,
     /// Whether a damaged checkpoint may have left a partial file that nobody knows.
     orphans: bool,
+    /// Bytes that runs have kept of earlier ones.
+    pub(crate) resumed: u64,
 }
 
 impl Rig {
@@ -40,7 +42,8 @@ impl Rig {
         }
         let dir = tempfile::tempdir().expect("a temporary folder");
         let content = Content::generated(0, 0);
-        let mut rig = Self { servers, dir, content, published: None, seed: 0, orphans: false };
+        let (published, seed, orphans, resumed) = (None, 0, false, 0);
+        let mut rig = Self { servers, dir, content, published, seed, orphans, resumed };
         rig.overwrite(2_000_003);
         rig
     }
@@ -69,7 +72,9 @@ impl Rig {
     fn unlocked(&self) {
         let Some(path) = self.find(".ossget") else { return };
         let Ok(file) = File::open(path) else { return };
+        let deadline = Instant::now() + Duration::from_secs(60);
         while matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            assert!(Instant::now() < deadline, "a run that is over keeps its lock");
             std::thread::yield_now();
         }
     }
