@@ -103,6 +103,8 @@ pub(crate) struct Report {
     pub(crate) finished: u64,
     /// Runs that reported an error because a step was made to fail.
     pub(crate) failed: u64,
+    /// Bodies that were held back until those before them were being recorded.
+    pub(crate) held_back: u64,
     pub(crate) states: u64,
     pub(crate) distinct: usize,
     pub(crate) depth: usize,
@@ -121,11 +123,14 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, finished, failed, states, distinct, depth, .. } = self;
+        let Self { runs, finished, failed, held_back, states, distinct, depth, .. } = self;
         write!(f, "crashes {depth}{}, ", if self.closed { " and any more" } else { "" })?;
         write!(f, "process runs {runs}, finished {finished}, ")?;
         if *failed > 0 {
             write!(f, "failed as they must {failed}, ")?;
+        }
+        if *held_back > 0 {
+            write!(f, "bodies held back {held_back}, ")?;
         }
         write!(f, "crash states {states}, ")?;
         write!(f, "distinct {distinct}, ")?;
@@ -285,6 +290,7 @@ impl<'a> Explorer<'a> {
         let settings = &self.scope.settings;
         let ended = self.machine.run(&state.disk, settings, (version, plan), failing.clone());
         self.report.runs += 1;
+        self.report.held_back += ended.held_back;
         for (step, disk) in &ended.history {
             if step.target == Target::Checkpoint && step.operation == Operation::Write {
                 self.meanings.learn(disk);

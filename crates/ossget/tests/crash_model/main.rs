@@ -88,11 +88,12 @@ fn depth_wanted() -> Option<usize> {
     Some(text.parse().expect("a number of crashes"))
 }
 
-fn expect_none(what: &str, first: First, adjust: impl FnOnce(&Machine, &mut Scope)) {
+fn expect_none(what: &str, first: First, adjust: impl FnOnce(&Machine, &mut Scope)) -> Report {
     let report = explore(what, first, adjust);
     assert_eq!(report.count(), 0, "{}", report.first.unwrap_or_default());
     assert_eq!(report.finished + report.failed, report.runs);
     assert!(report.distinct > 15, "crashes happen: {report}");
+    report
 }
 
 /// Something is left out: the exploration must see the harm.
@@ -139,10 +140,11 @@ fn kills_and_power_cuts_in_any_order_leave_no_wrong_file_and_no_litter() {
 /// Faults: 108.
 #[test]
 fn a_writer_beside_the_committer_is_never_recorded_too_early() {
-    expect_none("interleavings", First::Old, |_, scope| {
+    let report = expect_none("interleavings", First::Old, |_, scope| {
         scope.interleavings = Interleavings::Until(usize::MAX);
         scope.damage.data_garbage = false;
     });
+    assert!(report.held_back > report.runs / 2, "few are held back: {report}");
 }
 
 /// Faults: 38, 109.
@@ -176,11 +178,12 @@ fn an_object_without_a_crc_is_as_safe_from_crashes() {
 /// Faults: 75, 76.
 #[test]
 fn a_step_that_fails_leaves_what_any_crash_may_follow() {
-    expect_none("failing steps", First::Old, |_, scope| {
+    let report = expect_none("failing steps", First::Old, |_, scope| {
         scope.ends = Ends::PowerAndKill;
         scope.failures = Failures::Until(0);
         scope.damage.data_garbage = false;
     });
+    assert!(report.failed > 50, "few steps fail: {report}");
 }
 
 /// The first layer alone: the order of writes, without reading anything back.

@@ -41,6 +41,8 @@ pub(crate) struct Ended {
     pub(crate) gets: Vec<usize>,
     /// How many steps it took.
     pub(crate) steps: usize,
+    /// How many bodies were held back beside the committer.
+    pub(crate) held_back: u64,
 }
 
 /// Runs processes, one after the other.
@@ -98,6 +100,7 @@ impl Machine {
         self.runtime.block_on(closed).unwrap();
         let (version, gets) = origin.told();
         let steps = fs.steps().len();
-        Ended { history: fs.history(), disk: fs.disk(), result, version, gets, steps }
+        let (history, disk, held_back) = (fs.history(), fs.disk(), gate.begun());
+        Ended { history, disk, result, version, gets, steps, held_back }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     hold: Option<Hold>,
+    /// How many holds have begun.
+    begun: u64,
     /// Moments that the committer has come to.
     moments: usize,
     finished: bool,
@@ -56,9 +58,15 @@ impl Gate {
         let mut state = self.state();
         let begins = state.unrecorded;
         if begins {
-            *state = State { hold: Some(hold), unrecorded: true, ..State::default() };
+            let begun = state.begun + 1;
+            *state = State { hold: Some(hold), begun, unrecorded: true, ..State::default() };
         }
         begins
+    }
+
+    /// How many holds have begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.state().begun
     }
 
     pub(crate) fn disarm(&self) {
