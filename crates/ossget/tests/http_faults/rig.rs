@@ -176,6 +176,16 @@ impl Rig {
     }
 }
 
+/// Waits until this holds; it must, in the end.
+pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool + Send) {
+    let polling = async move {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), polling).await.expect(what);
+}
+
 /// A download of the object from this endpoint in the smallest parts.
 pub(crate) fn download_from(endpoint: &str, path: PathBuf, patience: Patience) -> Download {
     client_of(endpoint, patience)
