@@ -4,12 +4,12 @@ use crate::rig::{
     BUCKET, KEY, PART, Patience, Rig, authority, client_of, download_from, eventually, in_full,
 };
 use ossget::{Download, DownloadEvent, ErrorKind, Object};
-use ossget_testkit::scripted::{Certificate, Place, Script, ScriptedServer, Step};
+use ossget_testkit::scripted::{Certificate, Exchange, Place, Script, ScriptedServer, Step};
 use ossget_testkit::{Content, On};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -167,6 +167,47 @@ async fn a_cable_that_is_pulled_and_put_back_needs_no_user() {
     // A reset can overtake a few bytes; all others are kept.
     assert_eq!(done.fetched_bytes, 16 * PART);
     assert!(done.attempts_failed >= 12);
+}
+
+/// The time that a request says it was signed at.
+fn signed_at(get: &Exchange) -> String {
+    let stamp = get.head.split("x-oss-date: ").nth(1).expect("every request is signed");
+    stamp.split("\r\n").next().unwrap().to_owned()
+}
+
+/// The timers find an hour gone, and nobody tells that the connections did not survive it.
+///
+/// Faults: 23.
+#[tokio::test]
+async fn a_machine_that_slept_for_an_hour_connects_and_signs_anew_and_needs_no_user() {
+    // Longer than a silence, and much shorter than the sleep.
+    let total = Duration::from_secs(300);
+    let rig = Rig::new(16 * PART).patience(Patience { total, ..Patience::default() });
+    // Before any byte that would count as progress when the connections are given up.
+    let silent = [Step::UpTo(Place::Body(0)), Step::Stall];
+    rig.server.script(On::get().times(4), Script::new(silent));
+    let run = tokio::spawn(rig.download().into_future());
+    eventually("four responses are silent", || rig.gets().len() == 4).await;
+    let before = SystemTime::now();
+    // Signatures are of a second; within one a new one looks like the old.
+    let is_later = || before.elapsed().is_ok_and(|time| time > Duration::from_secs(1));
+    eventually("another second", is_later).await;
+
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    // Awake, it gives each connection its time of silence once more. The clock need not be waited
+    // for as long as nobody does anything.
+    tokio::time::sleep(rig.patience.read + Duration::from_secs(1)).await;
+    tokio::time::resume();
+    let done = timeout(LONG, run).await.expect("it goes on by itself").unwrap().unwrap();
+    rig.assert_downloaded();
+    assert_eq!((done.fetched_bytes, done.attempts_failed), (16 * PART, 4));
+    let gets = rig.gets();
+    let (slept, awake) = gets.split_at(4);
+    for get in awake {
+        assert!(slept.iter().all(|old| old.connection != get.connection), "{get:?}");
+        assert!(slept.iter().all(|old| signed_at(old) < signed_at(get)), "{get:?}");
+    }
 }
 
 /// Faults: 25.
