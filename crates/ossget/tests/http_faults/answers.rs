@@ -129,6 +129,7 @@ async fn a_body_longer_than_asked_for_is_refused_before_anything_is_written() {
     assert_eq!(error.kind(), ErrorKind::Protocol, "{}", in_full(&error));
     assert_eq!(rig.most_asked(), 3);
     rig.assert_kept(&error);
+    rig.assert_not_written(0..PART);
     rig.finish(2 * PART).await;
 }
 

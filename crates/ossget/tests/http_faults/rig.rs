@@ -122,12 +122,21 @@ impl Rig {
         assert_eq!(self.files(), ["object.bin"]);
     }
 
-    /// Asserts that no byte has been written to the partial file, if there is one.
+    /// Asserts that there is a partial file to which no byte has been written.
     pub(crate) fn assert_nothing_written(&self) {
-        for name in self.files().iter().filter(|name| name.ends_with(".part")) {
-            let bytes = fs::read(self.dir.path().join(name)).unwrap();
-            assert!(bytes.iter().all(|byte| *byte == 0), "something was written");
-        }
+        self.assert_not_written(0..self.size());
+    }
+
+    /// Asserts that there is a partial file to which none of these bytes has been written. No
+    /// part of the object is zeros.
+    pub(crate) fn assert_not_written(&self, range: Range<u64>) {
+        let files = self.files();
+        let partial = files.iter().find(|name| name.ends_with(".part"));
+        let partial = partial.unwrap_or_else(|| panic!("no partial file: {files:?}"));
+        let bytes = fs::read(self.dir.path().join(partial)).unwrap();
+        assert_eq!(bytes.len() as u64, self.size(), "all of it is reserved");
+        let bytes = &bytes[range.start as usize..range.end as usize];
+        assert!(bytes.iter().all(|byte| *byte == 0), "something was written");
     }
 
     /// Downloads with all GETs answered by `script`, and returns the error.
