@@ -16,7 +16,7 @@
 //! | `at_a_part_boundary` | the first byte of the next part (for the last: of the part itself) |
 //! | `a_byte_past_a_part_boundary` | the byte after that |
 //! | `before_the_last_byte` | the last byte of the body of that request |
-//! | `after_the_full_body` | what follows the body: nothing is missing |
+//! | `after_the_full_body` | what follows the body, where nothing is missing: the answer to the next request on that connection, which for the last part is the next download's |
 //! | `past_the_end` | what follows the body and a forged response behind it |
 //!
 //! The endings are `fin` (in order; for middle parts over TLS with `close_notify`), `rst` (a
@@ -26,9 +26,11 @@
 //! Positions are those of the object, so that a fault that comes for ever is one byte that is never
 //! delivered, and what was delivered before it must never be asked for again.
 
-use crate::rig::{PART, Patience, Rig, connections, delivered, in_full};
+use crate::rig::{PART, Patience, Rig, client_of, connections, delivered, download_by, in_full};
 use Class::*;
-use ossget::{Downloaded, Error, ErrorKind, Integrity};
+use ossget::{
+    ByteRange, Client, Completion, Download, DownloadEvent, Downloaded, Error, ErrorKind, Integrity,
+};
 use ossget_testkit::On;
 use ossget_testkit::scripted::{Ending as End, Exchange, Place, Script, Step};
 use std::time::Duration;
@@ -141,31 +143,101 @@ matrix! {
     }
 }
 
+/// Plays a case. Where silence is the fault, a machine with other things to do can fall silent by
+/// itself: then the case is played again with more patience.
 async fn play(case: Case) {
-    let rig = if case.is_secure() { Rig::tls(SIZE) } else { Rig::new(SIZE) };
-    let rig = rig.patience(case.patience());
-    rig.put_old();
-    let on = On::get().covering(case.position());
-    let on = if case.budget == Budget::Spent { on.always() } else { on };
-    rig.server.script(on, case.script());
-    match rig.download().parallel(connections(1)).await {
-        Ok(done) => {
-            assert!(case.is_harmless() || case.budget == Budget::Left, "it cannot have succeeded");
-            case.check_success(&rig, &done);
-        }
-        Err(error) => {
-            assert!(!case.is_harmless(), "{}", in_full(&error));
-            assert!(case.budget == Budget::Spent, "{}", in_full(&error));
-            case.check_failure(&rig, &error);
-            let mut gets = rig.gets();
-            // What came under a head that was refused did not count.
-            gets.retain(|get| {
-                case.ending != Ending::Flip || !get.range().contains(&case.position())
-            });
-            let missing = if case.is_corrupting() { SIZE } else { missing(&gets) };
-            rig.finish(missing).await;
+    for silence in [SILENCE, 4 * SILENCE] {
+        let played = Played::new(&case, silence).await;
+        if case.ending != Ending::Stall || !played.is_disturbed(&case) {
+            return played.check(&case).await;
         }
     }
+    Played::new(&case, 16 * SILENCE).await.check(&case).await;
+}
+
+/// A case that was played.
+struct Played {
+    rig: Rig,
+    client: Client,
+    result: Result<Downloaded, Error>,
+    /// The ranges that failed and were tried again.
+    failed: Vec<ByteRange>,
+    /// How many probes failed.
+    failed_probes: usize,
+}
+
+impl Played {
+    async fn new(case: &Case, silence: Duration) -> Self {
+        let rig = if case.is_secure() { Rig::tls(SIZE) } else { Rig::new(SIZE) };
+        let rig = rig.patience(case.patience(silence));
+        rig.put_old();
+        let on = On::get().covering(case.position());
+        let on = if case.budget == Budget::Spent { on.always() } else { on };
+        rig.server.script(on, case.script());
+        let client = client_of(&rig.server.endpoint(), rig.patience);
+        let download = download_by(&client, rig.path(), rig.patience).parallel(connections(1));
+        let (result, heard) = hear(download).await;
+        let failed = heard.iter().filter_map(|event| match event {
+            DownloadEvent::Retry { range, .. } => Some(*range),
+            _ => None,
+        });
+        let (failed, failed_probes) = (failed.collect(), failed_probes(&heard));
+        Self { rig, client, result, failed, failed_probes }
+    }
+
+    /// Whether anything failed that the fault does not explain.
+    fn is_disturbed(&self, case: &Case) -> bool {
+        let position = case.position();
+        let is_hit = |range: &ByteRange| (range.start()..range.end()).contains(&position);
+        let unexplained = match case.budget {
+            // Whatever is asked for next on the deaf connection.
+            _ if case.is_harmless() => self.failed.len().saturating_sub(1),
+            Budget::Left => self.failed.len().saturating_sub(1),
+            Budget::Spent => self.failed.iter().filter(|range| !is_hit(range)).count(),
+        };
+        unexplained + self.failed_probes > 0
+    }
+
+    async fn check(self, case: &Case) {
+        let Self { rig, client, result, .. } = self;
+        match result {
+            Ok(done) => {
+                let may_succeed = case.is_harmless() || case.budget == Budget::Left;
+                assert!(may_succeed, "it cannot have succeeded");
+                case.check_success(&rig, &done);
+                if case.hits_the_next_download() {
+                    rig.server.clear_scripts();
+                    let next = download_by(&client, rig.path(), rig.patience);
+                    let (result, heard) = hear(next).await;
+                    assert_eq!(result.expect("it is there").completion, Completion::AlreadyThere);
+                    assert!(failed_probes(&heard) >= 1, "the fault did not come: {heard:?}");
+                }
+            }
+            Err(error) => {
+                assert!(!case.is_harmless(), "{}", in_full(&error));
+                assert!(case.budget == Budget::Spent, "{}", in_full(&error));
+                case.check_failure(&rig, &error);
+                let mut gets = rig.gets();
+                // What came under a head that was refused did not count.
+                gets.retain(|get| {
+                    case.ending != Ending::Flip || !get.range().contains(&case.position())
+                });
+                let missing = if case.is_corrupting() { SIZE } else { missing(&gets) };
+                rig.finish(missing).await;
+            }
+        }
+    }
+}
+
+/// Runs a download and tells what was heard of it.
+async fn hear(download: Download) -> (Result<Downloaded, Error>, Vec<DownloadEvent>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let result = download.on_event(move |event| drop(tell.send(event.clone()))).await;
+    (result, told.into_iter().collect())
+}
+
+fn failed_probes(heard: &[DownloadEvent]) -> usize {
+    heard.iter().filter(|event| matches!(event, DownloadEvent::ProbeFailed { .. })).count()
 }
 
 impl Case {
@@ -176,6 +248,16 @@ impl Case {
     /// Whether the object can be had although the fault comes every time.
     fn is_harmless(&self) -> bool {
         matches!(self.class, AfterTheFullBody | PastTheEnd)
+    }
+
+    /// Whether the fault comes instead of an answer that follows the one with the part.
+    fn hits_the_next_answer(&self) -> bool {
+        self.class == AfterTheFullBody && matches!(self.ending, Ending::Stall | Ending::Flip)
+    }
+
+    /// Whether that answer is the first of another download.
+    fn hits_the_next_download(&self) -> bool {
+        self.hits_the_next_answer() && self.which == Which::Last
     }
 
     fn is_within_head(&self) -> bool {
@@ -189,14 +271,14 @@ impl Case {
     }
 
     /// Silence is short here, and only here: elsewhere a slow machine must not be taken for it.
-    fn patience(&self) -> Patience {
+    fn patience(&self, silence: Duration) -> Patience {
         let mut patience = Patience::default();
         if self.ending == Ending::Stall {
-            (patience.head, patience.read) = (SILENCE, SILENCE);
+            (patience.head, patience.read) = (silence, silence);
         }
         // Violations of the protocol are counted, not timed.
         if self.budget == Budget::Spent && !self.is_harmless() && self.ending != Ending::Flip {
-            patience.total = SILENCE;
+            patience.total = silence;
         }
         patience
     }
@@ -267,21 +349,22 @@ impl Case {
         assert!(swallowed == 0 || (self.class == AfterTheFullBody && swallowed == 1));
         if self.is_corrupting() {
             // Which part was wrong has to be found out.
-            assert!(done.fetched_bytes <= 2 * SIZE, "{}", done.fetched_bytes);
+            let more = SIZE + 1..=2 * SIZE;
+            assert!(more.contains(&done.fetched_bytes), "{}", done.fetched_bytes);
             assert!(gets.len() <= 4 * PARTS as usize, "{gets:?}");
             return;
         }
         // Nothing is asked for again that was received and right.
         assert_eq!(done.fetched_bytes, SIZE, "{gets:?}");
         let sent: u64 = gets.iter().map(|get| get.sent).sum();
-        let slack = if self.ending == Ending::Stall { 6 } else { 2 };
-        assert!(gets.len() <= PARTS as usize + slack, "{gets:?}");
+        assert!(gets.len() <= PARTS as usize + 2, "{gets:?}");
         if self.is_harmless() {
-            assert!(done.attempts_failed <= slack as u64);
+            let least = u64::from(self.hits_the_next_answer() && self.which != Which::Last);
+            assert!((least..=2).contains(&done.attempts_failed), "{}", done.attempts_failed);
             assert!(self.ending == Ending::Flip || sent == SIZE, "{gets:?}");
             return;
         }
-        assert!((1..=slack as u64).contains(&done.attempts_failed), "{}", done.attempts_failed);
+        assert!((1..=2).contains(&done.attempts_failed), "{}", done.attempts_failed);
         let (hit, again) = self.assert_aimed(&gets);
         let kept_up_to = if self.is_within_head() { hit.start() } else { self.position() };
         // A reset can overtake what was sent before it; what is lost is asked for again.
@@ -369,6 +452,7 @@ fn missing(gets: &[Exchange]) -> u64 {
 const SIZE: u64 = 7 * PART + 40_001;
 const PARTS: u64 = 8;
 const MIDDLE: u64 = 4;
+/// Far more than a machine needs that has nothing else to do.
 const SILENCE: Duration = Duration::from_millis(150);
 /// What a client that reads on would take for the answer to its next request.
 const FORGED: &[u8] = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\n\r\nwrong";

@@ -195,9 +195,14 @@ pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool + Send) {
     tokio::time::timeout(Duration::from_secs(60), polling).await.expect(what);
 }
 
-/// A download of the object from this endpoint in the smallest parts.
+/// A download of the object from this endpoint in the smallest parts, by a client of its own.
 pub(crate) fn download_from(endpoint: &str, path: PathBuf, patience: Patience) -> Download {
-    client_of(endpoint, patience)
+    download_by(&client_of(endpoint, patience), path, patience)
+}
+
+/// A download of the object by this client in the smallest parts.
+pub(crate) fn download_by(client: &Client, path: PathBuf, patience: Patience) -> Download {
+    client
         .download(Object::new(BUCKET, KEY).unwrap(), path)
         .part_size(PartSize::kib(100).unwrap())
         .parallel(connections(4))
