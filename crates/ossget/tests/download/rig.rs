@@ -5,6 +5,7 @@ use ossget_testkit::{Content, Simulator};
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) const BUCKET: &str = "examplebucket";
@@ -79,4 +80,14 @@ fn range_of(header: &str) -> (u64, u64) {
 pub(crate) fn assert_is(path: &Path, content: &Content) {
     let bytes = fs::read(path).expect("the rig stands");
     assert!(bytes == content.window(0..content.size()), "wrong bytes in {}", path.display());
+}
+
+/// Waits until this holds; it must, in the end.
+pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool + Send) {
+    let polling = async move {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), polling).await.expect(what);
 }

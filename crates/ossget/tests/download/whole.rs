@@ -1,6 +1,6 @@
 //! One download after the other, from its start to its end.
 
-use crate::rig::{BUCKET, KEY, Rig, assert_is};
+use crate::rig::{BUCKET, KEY, Rig, assert_is, eventually};
 use ossget::{
     Client, Completion, Credentials, Download, DownloadEvent, Durability, Error, ErrorKind,
     Integrity, Object, OnChange, PartSize, Resume, ResumeVerify, StaticCredentials,
@@ -67,22 +67,24 @@ async fn cut_and_failing_requests_cost_only_the_rest_of_their_range() {
 #[tokio::test]
 async fn a_dropped_download_is_resumed_and_only_what_is_missing_is_fetched() {
     let rig = Rig::new(5_000_000).await;
-    rig.sim.throttle(2_000_000);
+    let second_half = On::get().range_start(|start| start >= 2_500_000).always();
+    rig.sim.fault(second_half, Fault::StallBeforeHead);
     {
-        let download =
-            tokio::time::timeout(Duration::from_millis(1700), rig.download().into_future());
-        assert!(download.await.is_err());
-    }
-    rig.sim.unthrottle();
-    rig.sim.clear_requests();
-    let summary = loop {
-        // The committer keeps the lock until a sync under way has ended.
-        let summary = ossget::checkpoint::show(&rig.path(), None).unwrap().unwrap();
-        if summary.in_use == ossget::checkpoint::Holder::Nobody {
-            break summary;
+        let download = rig.download();
+        let handle = download.handle();
+        let is_recorded = || handle.progress().is_some_and(|progress| progress.recorded() > 0);
+        tokio::select! {
+            result = download.into_future() => panic!("half of it never comes: {result:?}"),
+            () = eventually("something is recorded", is_recorded) => {}
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
+    }
+    rig.sim.clear_faults();
+    rig.sim.clear_requests();
+    let look = || ossget::checkpoint::show(&rig.path(), None).unwrap().unwrap();
+    // The committer keeps the lock until a sync under way has ended.
+    let is_free = || look().in_use == ossget::checkpoint::Holder::Nobody;
+    eventually("nobody holds the lock", is_free).await;
+    let summary = look();
     assert!(summary.parts_recorded > 0);
     let done = rig.download().await.unwrap();
     assert_is(&rig.path(), &rig.content);
