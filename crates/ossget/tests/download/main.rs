@@ -1,7 +1,9 @@
 //! Downloads through the public API, against the simulator.
+#![allow(clippy::unwrap_used, reason = "clippy knows the test functions, not what they share")]
 
 mod asking;
 mod memory;
+mod panicking;
 mod recovering;
 mod rig;
 mod slow_sync;
