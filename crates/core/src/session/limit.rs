@@ -124,6 +124,7 @@ mod tests {
         assert_eq!(limit.due(), None);
     }
 
+    /// Faults: 45.
     #[test]
     fn a_service_that_holds_answers_back_is_not_asked_for_more() {
         let mut limit = Limit::default();

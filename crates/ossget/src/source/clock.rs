@@ -131,6 +131,7 @@ mod tests {
         assert_eq!(clock.correct(third, at(NOW + 3601), at(NOW)), Correction::Refused);
     }
 
+    /// Faults: 62.
     #[test]
     fn a_clock_that_is_set_right_meanwhile_is_followed() {
         let clock = Clock::default();
