@@ -1,6 +1,7 @@
 //! Writes `docs/fault-matrix.md`: fault, expectation, tests, last result.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::catalogue::{Catalogue, Fault, cells};
 use super::markers::{Marked, TestName};
@@ -20,6 +21,37 @@ pub(crate) struct Counts {
     pub(crate) tested: usize,
     pub(crate) untested: usize,
     pub(crate) none: usize,
+}
+
+/// How many rows have which result.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) ok: usize,
+    pub(crate) failed: usize,
+    pub(crate) not_run: usize,
+}
+
+impl Tally {
+    /// Counts the rows of a matrix; those without a test have no result.
+    pub(crate) fn of(matrix: &str) -> Self {
+        let mut tally = Self::default();
+        for result in kept(matrix).values() {
+            match *result {
+                OK => tally.ok += 1,
+                NOT_RUN => tally.not_run += 1,
+                result if has_failed(result) => tally.failed += 1,
+                _ => {}
+            }
+        }
+        tally
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ok, failed, not_run } = self;
+        write!(f, "{ok} ok, {failed} failed, {not_run} not run")
+    }
 }
 
 impl<'a> Matrix<'a> {
@@ -70,12 +102,7 @@ impl<'a> Matrix<'a> {
 
     /// The whole file; `run` says when and on what the tests ran.
     pub(crate) fn render(&self, run: &str, results: &KnownResults<'_>) -> String {
-        let Counts { rows, tested, untested, none } = self.counts();
-        let mut text = format!(
-            "# Fault matrix\n\n\
-             Written by `cargo xtask faults` from [`faults.md`](faults.md) and the tests that name its rows; do not edit.\n\n\
-             {rows} rows: {tested} tested, {untested} untested with a reason, {none} NONE (no test yet).\n\n{RUN}{run}\n"
-        );
+        let mut text = String::new();
         for section in &self.catalogue.sections {
             text.push_str(&format!(
                 "\n## {}\n\n| # | fault | expected | tests | result |\n| --- | --- | --- | --- | --- |\n",
@@ -87,7 +114,14 @@ impl<'a> Matrix<'a> {
                 text.push_str(&format!("{row} {result} |\n"));
             }
         }
-        text
+        let Counts { rows, tested, untested, none } = self.counts();
+        let tally = Tally::of(&text);
+        format!(
+            "# Fault matrix\n\n\
+             Written by `cargo xtask faults` from [`faults.md`](faults.md) and the tests that name its rows; do not edit.\n\n\
+             {rows} rows: {tested} with tests, {untested} untested with a reason, {none} NONE (no test yet).\n\n\
+             Of those with tests: {tally}.\n\n{RUN}{run}\n{text}"
+        )
     }
 
     /// A row up to the cell of the result.
@@ -105,10 +139,10 @@ impl<'a> Matrix<'a> {
 
     fn result(&self, fault: &Fault, row: &str, results: &KnownResults<'_>) -> String {
         if let Some(why) = &fault.untested {
-            return format!("untested: {why}");
+            return format!("{UNTESTED}{why}");
         }
         let Some(tests) = self.tests.get(&fault.number) else {
-            return "NONE".to_owned();
+            return NONE.to_owned();
         };
         match results {
             KnownResults::Kept(kept) => {
@@ -120,7 +154,7 @@ impl<'a> Matrix<'a> {
                     .filter(|test| results.verdict(test) != Verdict::Ok)
                     .map(|test| format!("{}: {}", results.verdict(test), test.short()))
                     .collect();
-                if bad.is_empty() { "ok".to_owned() } else { bad.join("<br>") }
+                if bad.is_empty() { OK.to_owned() } else { bad.join("<br>") }
             }
         }
     }
@@ -155,8 +189,27 @@ pub(crate) fn missing_rows(committed: &str, current: &str) -> Vec<String> {
     kept(current).into_keys().filter(|row| !committed.contains_key(row)).collect()
 }
 
+/// The rows of a matrix whose tests did not all pass when they were last run.
+pub(crate) fn failed_rows(matrix: &str) -> Vec<String> {
+    let all = kept(matrix).into_iter();
+    all.filter(|(_, result)| has_failed(result))
+        .map(|(row, result)| format!("{row} {result} |"))
+        .collect()
+}
+
+/// Whether this is the result of tests that were run and did not all pass.
+fn has_failed(result: &str) -> bool {
+    !matches!(result, OK | NOT_RUN | NONE | RESULT_HEADING | RULE) && !result.starts_with(UNTESTED)
+}
+
 const RUN: &str = "Run: ";
+const OK: &str = "ok";
 const NOT_RUN: &str = "not run";
+const NONE: &str = "NONE";
+const UNTESTED: &str = "untested: ";
+/// What stands above the results in each table.
+const RESULT_HEADING: &str = "result";
+const RULE: &str = "---";
 
 #[cfg(test)]
 mod tests {
@@ -188,9 +241,29 @@ mod tests {
         assert!(text.contains("| 8 | flip | I 6 |  | NONE |\n"), "{text}");
         assert!(text.contains("| 9 | odd | U |  | untested: not built |\n"), "{text}");
         assert_eq!(run_of(&text), "today.");
+        assert!(text.contains("3 rows: 1 with tests, 1 untested with a reason, 1 NONE"), "{text}");
+        assert!(text.contains("Of those with tests: 0 ok, 1 failed, 0 not run."), "{text}");
+        assert_eq!(failed_rows(&text), [format!("{row} FAILED: b |")]);
 
         let gone = matrix.render("", &KnownResults::New(&Results::default()));
         assert!(gone.contains("no such test: a<br>no such test: b |"), "{gone}");
+        assert_eq!(failed_rows(&gone).len(), 1);
+    }
+
+    #[test]
+    fn rows_are_counted_by_their_results_and_only_what_was_run_can_have_failed() {
+        let catalogue = Catalogue::parse(CATALOGUE).unwrap();
+        let tests = [marked("a", &[7]), marked("b", &[8])];
+        let matrix = Matrix::new(&catalogue, &tests).unwrap();
+        let tally = |text: &str| (Tally::of(text), failed_rows(text).len());
+
+        let new = matrix.render("", &KnownResults::Kept(BTreeMap::new()));
+        assert_eq!(tally(&new), (Tally { ok: 0, failed: 0, not_run: 2 }, 0));
+        let mut results = Results::default();
+        results.read("crates/a/tests/t.rs", "test a ... ok\ntest b ... ignored\n");
+        let text = matrix.render("", &KnownResults::New(&results));
+        assert_eq!(tally(&text), (Tally { ok: 1, failed: 1, not_run: 0 }, 1));
+        assert_eq!(tally(""), (Tally::default(), 0));
     }
 
     #[test]
