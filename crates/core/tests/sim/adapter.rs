@@ -55,6 +55,11 @@ impl Driven {
         self.session.progress().phase
     }
 
+    /// How many attempts may be live.
+    pub(crate) fn limit(&self) -> u32 {
+        self.session.progress().limit
+    }
+
     pub(crate) fn bytes_kept(&self) -> u64 {
         self.session.progress().bytes_kept
     }
@@ -118,6 +123,11 @@ pub(crate) fn storage_failed(during: StorageTask) -> Event {
 
 pub(crate) fn limit_changed(parallel: u32) -> Event {
     Event::LimitChanged { parallel: NonZeroU32::new(parallel).expect("at least one") }
+}
+
+/// Whether a report leads to a wait.
+pub(crate) const fn is_failure(event: &Event) -> bool {
+    matches!(event, Event::AttemptFailed { .. } | Event::ProbeFailed { .. })
 }
 
 /// Whether a report may come twice without meaning anything new.

@@ -33,6 +33,11 @@ impl Agenda {
         self.entries.peek().map(|entry| entry.at)
     }
 
+    /// All that is about to happen, and when; in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Micros, &Happening)> {
+        self.entries.iter().map(|entry| (entry.at, &entry.what))
+    }
+
     /// Takes the next thing.
     pub(crate) fn take(&mut self) -> Option<Happening> {
         self.entries.pop().map(|entry| entry.what)

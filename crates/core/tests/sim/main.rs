@@ -26,6 +26,7 @@ mod content;
 mod disk;
 mod exchange;
 mod extents;
+mod healing;
 mod network;
 mod oracle;
 mod process;
@@ -69,6 +70,7 @@ fn tell_all(test: &str, seeds: std::ops::Range<u64>, adjust: &dyn Fn(&mut Settin
         sum.voided += told.voided;
         sum.steps += told.steps;
         sum.healed_midway += told.healed_midway;
+        sum.weighed += told.weighed;
         if !told.violations.is_empty() {
             broken.push((seed, told.violations));
         }
@@ -102,7 +104,7 @@ fn replay(seed: u64, test: &str) -> String {
     )
 }
 
-/// Faults: 5, 6, 7, 8, 9, 13, 14, 16, 18, 19, 20, 21, 22, 23, 26, 29, 37, 38, 40, 42, 44, 45, 58, 61, 62, 67, 73, 75, 76, 81, 85, 90, 91, 93, 97, 107, 108, 109, 110, 111, 114, 146.
+/// Faults: 5, 6, 7, 8, 9, 13, 14, 16, 18, 19, 20, 21, 22, 23, 26, 29, 37, 38, 40, 42, 44, 45, 58, 61, 67, 73, 75, 76, 81, 85, 90, 91, 93, 97, 107, 108, 109, 110, 111, 114, 146.
 #[test]
 fn no_seed_leaves_a_wrong_file_or_breaks_a_promise() {
     let seeds = seeds(10_000);
@@ -110,8 +112,9 @@ fn no_seed_leaves_a_wrong_file_or_breaks_a_promise() {
     let sum = tell_all("no_seed", seeds, &|_| {});
     println!(
         "{count} seeds: {} process runs, {} crashes, {} requests, {} steps, {} parts found damaged, \
-         {} finished within the bound after healing midway, 0 wrong files",
-        sum.runs, sum.crashes, sum.requests, sum.steps, sum.voided, sum.healed_midway
+         {} finished within the bound after healing midway, {} without a byte or request too many, \
+         0 wrong files",
+        sum.runs, sum.crashes, sum.requests, sum.steps, sum.voided, sum.healed_midway, sum.weighed
     );
     println!("{}", sum.hits.table());
     for (id, reason) in NOT_HERE {
@@ -123,6 +126,9 @@ fn no_seed_leaves_a_wrong_file_or_breaks_a_promise() {
             let hits = sum.hits.of(*fault);
             assert!(hits >= count / 100, "{fault:?} happened {hits} times in {count} seeds");
         }
+        let (midway, weighed) = (sum.healed_midway, sum.weighed);
+        assert!(midway >= count / 10, "{midway} of {count} finished after healing midway");
+        assert!(weighed >= count / 20, "the effort of {weighed} runs was checked");
     }
 }
 

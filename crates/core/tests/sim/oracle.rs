@@ -324,12 +324,12 @@ impl Watch {
     }
 
     /// P8 of a run in which nothing went wrong: every missing byte once, and no more requests
-    /// than parts.
-    pub(crate) fn check_effort(&mut self, probes: u64) {
+    /// than parts. Whether that could be said: not of a run that has begun again.
+    pub(crate) fn check_effort(&mut self, probes: u64) -> bool {
         let bytes = self.missing.0 + self.voided.0;
         let parts = u64::from(self.missing.1 + self.voided.1);
         if self.restarts > 0 {
-            return;
+            return false;
         }
         if self.bytes != bytes {
             self.complain(format!("{} bytes fetched for {bytes} missing ones", self.bytes));
@@ -338,6 +338,12 @@ impl Watch {
             let requests = self.requests - probes;
             self.complain(format!("{requests} requests for {parts} missing parts"));
         }
+        true
+    }
+
+    /// When the last of the waits is over that were announced.
+    pub(crate) fn latest_wait(&self) -> Option<Micros> {
+        self.not_before.values().max().copied()
     }
 
     /// Whether what happened is reason enough to stop for `reason`.

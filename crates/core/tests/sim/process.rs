@@ -44,11 +44,13 @@ pub(crate) struct Process<'a> {
     pub(crate) healed: bool,
     pub(crate) healed_at: Micros,
     /// How long the run may take, and how long from when everything is put right.
-    patience: Micros,
+    pub(crate) patience: Micros,
     pub(crate) patience_when_well: Micros,
+    /// How long what was under way when everything was put right may hold the run up.
+    pub(crate) under_way: Micros,
     /// When the session's wishes were last carried out.
     acted_at: Micros,
-    agenda: Agenda,
+    pub(crate) agenda: Agenda,
     pub(crate) live: BTreeMap<u64, Exchange>,
     pub(crate) store: Store,
     pub(crate) watch: Watch,
@@ -59,6 +61,8 @@ pub(crate) struct Process<'a> {
     /// What the service asked for with the failure of an attempt.
     pub(crate) asked_to_wait: BTreeMap<u64, Option<Duration>>,
     doubted: bool,
+    /// Whether the effort of the run was checked: nothing went wrong in it.
+    pub(crate) weighed: bool,
     pub(crate) steps: u64,
     trace: Option<Trace>,
 }
@@ -88,6 +92,7 @@ impl<'a> Process<'a> {
             healed_at: 0,
             patience: LONGEST,
             patience_when_well: LONGEST,
+            under_way: 0,
             acted_at: 0,
             agenda: Agenda::default(),
             live: BTreeMap::new(),
@@ -98,6 +103,7 @@ impl<'a> Process<'a> {
             probes: 0,
             asked_to_wait: BTreeMap::new(),
             doubted: false,
+            weighed: false,
             steps: 0,
             trace,
         }
@@ -203,6 +209,7 @@ impl<'a> Process<'a> {
 
     fn intervene(&mut self, session: &mut Driven, at: Micros) {
         if self.heal_at == Some(at) && !self.healed {
+            self.under_way = self.under_way(session);
             self.heal();
             self.report(session, limit_changed(self.settings.parallel));
         } else if let Some(fault) = self.weather.take_next() {
@@ -210,18 +217,6 @@ impl<'a> Process<'a> {
             for event in self.turn(fault) {
                 self.report(session, event);
             }
-        }
-    }
-
-    /// From here on nothing goes wrong any more.
-    fn heal(&mut self) {
-        self.healed = true;
-        self.healed_at = self.now;
-        self.patience = self.patience_when_well;
-        self.weather.clear();
-        self.world.disk_full = false;
-        for exchange in self.live.values_mut() {
-            exchange.heal();
         }
     }
 
@@ -562,7 +557,7 @@ impl<'a> Process<'a> {
     fn check_effort(&mut self, outcome: &Outcome) {
         let faultless = self.heal_at == Some(0) && !self.doubted;
         if faultless && matches!(outcome, Outcome::Done { .. }) {
-            self.watch.check_effort(self.probes);
+            self.weighed = self.watch.check_effort(self.probes);
         }
     }
 }

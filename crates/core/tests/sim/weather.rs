@@ -79,6 +79,11 @@ impl Weather {
         self.lasting.get(&fault).is_some_and(|until| *until > now)
     }
 
+    /// Whether this has begun in this run, over or not.
+    pub(crate) fn has_been(&self, fault: Fault) -> bool {
+        self.lasting.contains_key(&fault)
+    }
+
     fn begin(&mut self, fault: Fault, until: Micros) {
         self.lasting.insert(fault, until);
     }
