@@ -121,3 +121,22 @@ async fn a_panic_of_the_file_system_ends_the_download_with_an_error_and_lets_go_
         assert_eq!(mended.disk().names("/simulated/folder").len(), 1, "{operation}");
     }
 }
+
+/// Faults: 107.
+#[tokio::test]
+async fn a_panic_in_a_commit_ends_the_download_with_an_error_and_lets_go_of_the_destination() {
+    let sizes = SectorSizes { checkpoint: 4096, data: 4096 };
+    let object = Memory::new(PART, 4);
+    object.let_arrive(object.size());
+    let disk = Disk::new(sizes).with_file(DESTINATION, OLD);
+    let panicking = Arc::new(PanickingAt(Operation::SyncData));
+    let broken = SimulatedFileSystem::on(disk).observed(panicking);
+    let ended = tokio::time::timeout(LONG, object.download(&broken, 2).into_future()).await;
+    let error = ended.expect("nobody waits for what never comes").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage);
+    assert_eq!(broken.disk().read(DESTINATION).unwrap(), OLD);
+
+    let mended = SimulatedFileSystem::on(broken.disk());
+    let done = object.download(&mended, 2).await.unwrap();
+    assert_eq!((done.resumed_bytes, done.crc64), (0, object.crc64()));
+}
