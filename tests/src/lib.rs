@@ -16,6 +16,7 @@ mod skip;
 mod system;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod trace;
+mod wait;
 
 pub use binaries::binary;
 pub use checkpoint::{Remains, remains};
@@ -28,3 +29,4 @@ pub use rng::Rng;
 pub use skip::skipped;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use trace::{Call, Verdict, can_trace, trace};
+pub use wait::wait_until;
