@@ -58,6 +58,7 @@ fn whenever_the_power_goes_the_destination_is_old_or_complete_and_the_rest_is_go
         return;
     };
     println!("ext4: {tally}");
+    tally.assert_telling();
 }
 
 /// The proof that the disks above lose what is not synced.
