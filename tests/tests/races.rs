@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, reason = "the numbers are a result")]
 
 use ossget_testkit::Content;
-use ossget_tests::{Ended, Rig, total_len};
+use ossget_tests::{Ended, Rig, total_len, wait_until};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -19,6 +19,8 @@ const ARGS: &[&str] =
     &["--part-size", "100KiB", "--parallel", "2", "-q", "--durability", "process"];
 /// A second run must learn within this time that it is one.
 const AT_ONCE: Duration = Duration::from_secs(1);
+/// One in so many may be slower: up to eight start at once, and others may use the machine, too.
+const ONE_SLOW_IN: usize = 20;
 
 /// A small generator, so that a seed tells the same story again.
 struct Rng(u64);
@@ -101,7 +103,7 @@ fn of_runs_that_start_together_exactly_one_downloads_and_the_others_say_so_at_on
     let count = races(100);
     let mut rng = Rng::new();
     let (rig, other) = rig();
-    let mut slowest = Duration::ZERO;
+    let mut times = Vec::new();
     let mut processes = 0;
     for race in 0..count {
         rig.sim.clear_requests();
@@ -132,7 +134,7 @@ fn of_runs_that_start_together_exactly_one_downloads_and_the_others_say_so_at_on
         assert_eq!(ended.code, Some(0), "race {race}: {ended:?}");
         assert_eq!(ended.event("object_done")["bytes"], SIZE);
         for (_, runner) in runners {
-            slowest = slowest.max(runner.took.unwrap_or_default());
+            times.push(runner.took.expect("it has ended"));
             let ended = runner.end();
             assert_eq!(ended.code, Some(8), "race {race}: {ended:?}");
             assert_eq!(ended.event("object_failed")["kind"], "locked");
@@ -145,14 +147,15 @@ fn of_runs_that_start_together_exactly_one_downloads_and_the_others_say_so_at_on
         fs::remove_file(rig.destination()).expect("a file");
         processes += many;
     }
+    let slowest = times.iter().max().expect("a race has a loser");
+    let late = times.iter().filter(|it| **it >= AT_ONCE).count();
     println!(
         "{count} races of {processes} runs: one winner each, the slowest of the others gave way \
-         after {} ms",
-        slowest.as_millis()
+         after {} ms, {late} of them in more than {} ms",
+        slowest.as_millis(),
+        AT_ONCE.as_millis()
     );
-    if number("OSSGET_RACES").is_some() {
-        assert!(slowest < AT_ONCE, "{slowest:?}");
-    }
+    assert!(late <= times.len() / ONE_SLOW_IN, "{late} of {} were slow: {slowest:?}", times.len());
 }
 
 /// Faults: 101.
@@ -162,15 +165,14 @@ fn a_run_that_starts_while_another_ends_is_turned_away_or_finds_the_file() {
     let mut rng = Rng::new();
     let (rig, _) = rig();
     let (mut turned_away, mut found) = (0, 0);
-    // The download lasts long enough for another process to start meanwhile.
-    rig.sim.throttle(SIZE * 16);
+    // What the first one takes is moved until the second one comes as often too early as too
+    // late, so that it comes close to the end however fast the machine is.
+    let mut millis = 64;
     for race in 0..count {
         rig.sim.clear_requests();
+        rig.sim.throttle(SIZE * 1000 / millis);
         let first = Runner::start(rig.command(ARGS));
-        while rig.sim.requests().is_empty() {
-            sleep(Duration::from_millis(1));
-        }
-        sleep(Duration::from_millis(rng.below(90)));
+        wait_until("a request", || !rig.sim.requests().is_empty());
         let second = Runner::start(rig.command(ARGS));
         let first = first.end();
         let second = second.end();
@@ -184,8 +186,14 @@ fn a_run_that_starts_while_another_ends_is_turned_away_or_finds_the_file() {
             "race {race}: {codes:?}"
         );
         match (first.code, second.code) {
-            (Some(0), Some(8)) | (Some(8), Some(0)) => turned_away += 1,
-            (Some(0), Some(0)) if skipped(&first) || skipped(&second) => found += 1,
+            (Some(0), Some(8)) | (Some(8), Some(0)) => {
+                turned_away += 1;
+                millis = (millis - rng.below(millis / 2)).max(2);
+            }
+            (Some(0), Some(0)) if skipped(&first) || skipped(&second) => {
+                found += 1;
+                millis += 1 + rng.below(millis / 2 + 1);
+            }
             _ => panic!("race {race}: {first:?} {second:?}"),
         }
         rig.assert_downloaded();
@@ -193,6 +201,7 @@ fn a_run_that_starts_while_another_ends_is_turned_away_or_finds_the_file() {
         fs::remove_file(rig.destination()).expect("a file");
     }
     println!("{count} races: {turned_away} turned away, {found} found the file");
+    assert!(turned_away >= count / 10 && found >= count / 10, "few came near the end");
 }
 
 /// Exchanges something in the file system again and again until it is dropped.
@@ -246,9 +255,7 @@ fn a_link_that_comes_and_goes_in_the_place_of_our_files_never_lets_anything_out(
     // The name of the checkpoint, from a run that does not get far.
     rig.sim.throttle(1);
     let mut first = rig.command(ARGS).spawn().expect("the binary starts");
-    while rig.files().is_empty() {
-        sleep(Duration::from_millis(1));
-    }
+    wait_until("a checkpoint", || !rig.files().is_empty());
     let checkpoint = rig.files().into_iter().find(|name| name.ends_with(".ossget"));
     let checkpoint = rig.dir().join(checkpoint.expect("the lock is made first"));
     first.kill().expect("a child");
