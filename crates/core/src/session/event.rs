@@ -158,6 +158,8 @@ pub enum StorageTask {
     Attempt(AttemptId),
     /// Syncing or recording.
     Commit(CommitId),
+    /// Reading a slot of a kept part that is to be read back.
+    Rehash,
     /// Examining the finished file.
     Verify,
     /// Publishing.

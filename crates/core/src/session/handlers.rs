@@ -322,6 +322,9 @@ impl Session {
                 State::Transferring(transfer) | State::Draining(transfer, _),
                 StorageTask::Commit(id),
             ) => transfer.commits.failed(id),
+            (State::Transferring(transfer) | State::Draining(transfer, _), StorageTask::Rehash) => {
+                !transfer.rehash.is_settled()
+            }
             _ => false,
         };
         if fits {

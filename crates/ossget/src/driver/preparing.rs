@@ -139,7 +139,7 @@ impl Storage {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let recorded = read_slot(checkpoint.as_ref(), codec, part);
+            let recorded = read_slot(checkpoint.as_ref(), codec, part)?;
             let range = plan.range(part);
             let start = range.and_then(|range| plan.offset_in_file(range.start()));
             let (Some(recorded), Some(range), Some(start)) = (recorded, range, start) else {

@@ -3,7 +3,9 @@
 use crate::checkpoint::remains;
 use crate::options::{Clobber, Options, Resume, Symlink};
 use crate::{Checksum, Error, ErrorKind, Object};
-use ossget_core::session::{Event, Examination, PreparedPartial, Recording, ResumeVerify};
+use ossget_core::session::{
+    Event, Examination, PreparedPartial, Recording, ResumeVerify, StorageTask,
+};
 use ossget_core::{
     Admission, Checkpoint, FreshReason, Locator, PartIndex, PartPlan, RefuseReason, SLOT_LEN, Slot,
     SlotCodec, SourceKind, Wanted, admit,
@@ -217,7 +219,8 @@ impl Storage {
         })
     }
 
-    /// Reads kept parts back and reports each.
+    /// Reads kept parts back and reports each. What cannot be read of the partial file is fetched
+    /// again; where a slot cannot be read, the run ends and loses nothing.
     pub(super) fn rehash(
         &self,
         prepared: &Prepared,
@@ -232,7 +235,10 @@ impl Storage {
                 return;
             }
             let part = PartIndex::new(index);
-            let recorded = read_slot(checkpoint.as_ref(), &prepared.codec, part);
+            let recorded = match read_slot(checkpoint.as_ref(), &prepared.codec, part) {
+                Ok(recorded) => recorded,
+                Err(error) => return reporter.storage(StorageTask::Rehash, error),
+            };
             let found = match (recorded, verify, prepared.trust) {
                 (None, ..) => None,
                 (Some(crc), ResumeVerify::Bounds, Trust::AsBound) => Some(crc),
@@ -371,13 +377,13 @@ pub(super) fn read_slot(
     checkpoint: &dyn CheckpointFile,
     codec: &SlotCodec,
     part: PartIndex,
-) -> Option<u64> {
+) -> Result<Option<u64>, FsError> {
     let mut slot = [0; SLOT_LEN];
-    let read = checkpoint.read_at(&mut slot, codec.offset(part)).ok()?;
-    match codec.decode(part, &slot) {
+    let read = checkpoint.read_at(&mut slot, codec.offset(part))?;
+    Ok(match codec.decode(part, &slot) {
         Slot::Recorded { crc } if read == SLOT_LEN => Some(crc),
         _ => None,
-    }
+    })
 }
 
 fn damaged(partial_name: Option<OsString>) -> Left {
