@@ -35,6 +35,8 @@ pub enum Verdict {
     Go,
     /// The process is killed before it.
     Kill,
+    /// It does not end as long as the process lives, as on a disk that does not answer.
+    Hold,
     /// It does not happen and fails with this error number.
     Fail(i32),
     /// It happens with this length at most: for reads and writes.
@@ -148,6 +150,8 @@ impl Tracer {
             Verdict::Go => {}
             // It dies where it stands: a call that a deadly signal waits for is not made.
             Verdict::Kill => return system::signal(self.process, libc::SIGKILL),
+            // The thread stays where it is, the others go on.
+            Verdict::Hold => return Ok(()),
             Verdict::Fail(number) => {
                 registers.skip(-i64::from(number));
                 registers.write(thread)?;

@@ -1,14 +1,19 @@
 //! Every system call that a download makes on its files, made its last or made to fail.
 //!
-//! `OSSGET_INJECT=all` takes every call; otherwise one of twelve, chosen by `OSSGET_SEED`.
+//! `OSSGET_INJECT=all` takes every call; otherwise one of each kind and one of twelve more, chosen
+//! by `OSSGET_SEED`.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::print_stdout, reason = "the numbers are a result")]
 
 mod injecting;
 
-use injecting::{Fault, Scene, Stage, every_call};
+use injecting::{Fault, PART, Scene, Stage, every_call};
 use ossget_testkit::{Fault as Answer, On};
-use ossget_tests::{Call, Ended, Verdict, can_trace, difference, skipped};
+use ossget_tests::{Call, Ended, Verdict, can_trace, difference, skipped, total_len, wait_until};
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 macro_rules! at_every_call {
     ($($(#[$faults:meta])* $name:ident: $scene:ident, $fault:expr;)*) => {$(
@@ -37,6 +42,8 @@ at_every_call! {
     an_io_error_at_any_call_of_a_new_download_ends_well_or_in_exit_7: Fresh, Fault::EIO;
     /// Faults: 75, 77, 78, 79.
     an_io_error_at_any_call_of_a_resumed_download_ends_well_or_in_exit_7: Resumed, Fault::EIO;
+    /// Faults: 78, 79.
+    an_io_error_at_any_call_of_a_run_that_finds_its_object_there_ends_well_or_in_exit_7: Published, Fault::EIO;
     /// Faults: 74.
     a_full_disk_at_any_call_of_a_new_download_ends_well_or_in_exit_7: Fresh, Fault::ENOSPC;
     /// Faults: 74.
@@ -188,6 +195,99 @@ fn a_file_that_cannot_be_renamed_is_kept_and_named() {
         stage.rig.sim.clear_requests();
         stage.finish();
         assert_eq!(stage.rig.ranges(), [], "nothing is fetched again");
+    }
+}
+
+/// Faults: 106.
+#[test]
+fn a_second_interrupt_ends_a_run_at_once_whose_disk_does_not_answer() {
+    if !can_trace() {
+        return skipped("processes cannot be traced here");
+    }
+    let stage = Stage::new(Scene::Fresh);
+    stage.set();
+    let (held, holding) = mpsc::channel();
+    let (ended, second) = thread::scope(|scope| {
+        let rig = &stage.rig;
+        let interrupting = scope.spawn(move || {
+            let process = holding.recv().expect("a sync");
+            interrupt(process);
+            wait_until("the end of all requests", || rig.sim.requests().iter().all(|it| it.ended));
+            // The first one alone does not end it: it waits for what is stored to be recorded.
+            thread::sleep(Duration::from_millis(500));
+            let second = Instant::now();
+            interrupt(process);
+            second
+        });
+        let ended = stage.traced(|call| {
+            if !call.is("fdatasync", "partial file") {
+                return Verdict::Go;
+            }
+            // It may have ended already where nobody is told.
+            let _ = held.send(call.process);
+            Verdict::Hold
+        });
+        (ended, interrupting.join().expect("no panic"))
+    });
+    assert_eq!(ended.status.code(), Some(130), "{ended:?}");
+    let took = Instant::now().checked_duration_since(second).expect("it ended before");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(!stage.is_published());
+    stage.finish();
+}
+
+fn interrupt(process: u32) {
+    let sent = Command::new("kill").args(["-INT", &process.to_string()]).status();
+    assert!(sent.expect("kill").success(), "the run has ended before");
+}
+
+/// Faults: 78.
+#[test]
+fn a_checkpoint_that_cannot_be_read_stops_the_run_and_costs_nothing() {
+    let stage = Stage::new(Scene::Resumed);
+    for at in 1.. {
+        let mut seen = 0;
+        let nth = |call: &Call| {
+            seen += u32::from(call.is("pread64", "checkpoint"));
+            call.is("pread64", "checkpoint") && seen == at
+        };
+        let Some(ended) = traced(&stage, failing_once(nth, libc::EIO)) else { return };
+        if seen < at {
+            assert_eq!(ended.code, Some(0), "{ended:?}");
+            assert!(at > 2, "the checkpoint is read {seen} times");
+            return;
+        }
+        assert_eq!(ended.code, Some(7), "reading {at} of the checkpoint: {ended:?}");
+        assert!(!stage.is_published());
+        let kept = stage.recorded_bytes();
+        assert!(kept > 0, "reading {at} of the checkpoint: nothing is recorded any more");
+        stage.rig.sim.clear_requests();
+        stage.finish();
+        assert_eq!(total_len(&stage.rig.ranges()), stage.rig.content.size() - kept, "reading {at}");
+    }
+}
+
+/// Faults: 77.
+#[test]
+fn a_part_that_cannot_be_read_back_is_fetched_again_and_no_other() {
+    if !can_trace() {
+        return skipped("processes cannot be traced here");
+    }
+    let stage = Stage::new(Scene::Resumed);
+    for at in [1, 2, 5] {
+        stage.set();
+        let missing = stage.rig.content.size() - stage.recorded_bytes();
+        let mut seen = 0;
+        let nth = |call: &Call| {
+            seen += u32::from(call.is("pread64", "partial file"));
+            call.is("pread64", "partial file") && seen == at
+        };
+        let ended = Ended::from(stage.traced(failing_once(nth, libc::EIO)));
+        assert!(seen >= at, "read back {seen} times");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(stage.is_published());
+        let fetched = ended.event("object_done")["fetched_bytes"].as_u64().expect("a number");
+        assert_eq!(fetched, missing + PART, "at {at}: {ended:?}");
     }
 }
 

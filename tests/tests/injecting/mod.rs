@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const PART: u64 = 100 << 10;
+pub(crate) const PART: u64 = 100 << 10;
 /// Twelve parts, the last one short.
 const SIZE: u64 = 12 * PART - 1234;
 const ARGS: &[&str] = &["--part-size", "100KiB", "--parallel", "2"];
@@ -39,6 +39,18 @@ pub(crate) enum Fault {
     Error(i32),
 }
 
+impl Scene {
+    /// The kinds of calls that its run cannot do without.
+    fn expected(self) -> impl Iterator<Item = &'static str> {
+        let more: &[&[&str]] = match self {
+            Self::Fresh => &[FETCHING, MAKING],
+            Self::Resumed => &[FETCHING, READING_BACK],
+            Self::Published => &[EXAMINING],
+        };
+        ALWAYS.iter().chain(more.iter().copied().flatten()).copied()
+    }
+}
+
 impl Fault {
     pub(crate) const EIO: Self = Self::Error(libc::EIO);
     pub(crate) const ENOSPC: Self = Self::Error(libc::ENOSPC);
@@ -50,10 +62,58 @@ impl Fault {
     }
 }
 
-/// Calls without which a run can do: hints, looking at files, reading back what can be fetched
-/// again, and the removal of a checkpoint after success.
-const DISPENSABLE: &[&str] =
-    &["fadvise64", "sync_file_range", "statx", "pread64", "openat2", "unlinkat"];
+/// Calls without which a run can do, each on its file: hints, looking at files, reading back what
+/// can be fetched again, and the removal of a checkpoint after success.
+const DISPENSABLE: &[&str] = &[
+    "fadvise64 destination",
+    "fadvise64 partial file",
+    "sync_file_range partial file",
+    "statx checkpoint",
+    "statx destination",
+    "statx directory",
+    "pread64 destination",
+    "pread64 partial file",
+    "openat2 checkpoint",
+    "openat2 destination",
+    "unlinkat checkpoint",
+];
+
+/// What a run calls that finds its lock and the destination free, whatever is there.
+const ALWAYS: &[&str] = &[
+    "flock checkpoint",
+    "fsync directory",
+    "openat2 checkpoint",
+    "openat2 destination",
+    "pread64 checkpoint",
+    "statx checkpoint",
+    "statx destination",
+    "unlinkat checkpoint",
+];
+
+/// What a run calls that fetches something, too.
+const FETCHING: &[&str] = &[
+    "fchmod partial file",
+    "fdatasync checkpoint",
+    "fdatasync partial file",
+    "fsync partial file",
+    "openat2 partial file",
+    "pwrite64 checkpoint",
+    "pwrite64 partial file",
+    "renameat partial file",
+    "statx partial file",
+    "sync_file_range partial file",
+];
+
+/// What one calls that makes its files, too.
+const MAKING: &[&str] =
+    &["fallocate checkpoint", "fallocate partial file", "fsync checkpoint", "ftruncate checkpoint"];
+
+/// What one calls that reads back what an earlier one has left in the partial file.
+const READING_BACK: &[&str] = &["fadvise64 partial file", "pread64 partial file"];
+
+/// What one calls that finds its object at the destination.
+const EXAMINING: &[&str] =
+    &["fadvise64 destination", "fsync destination", "pread64 destination", "unlinkat partial file"];
 
 /// Calls that change what is on the disk, or when.
 const WRITING: &[&str] = &[
@@ -110,6 +170,7 @@ impl Stage {
                 let ended = Ended::from(self.command().output().expect("it starts"));
                 assert_eq!(ended.code, Some(3), "{ended:?}");
                 self.rig.sim.clear_faults();
+                assert!(self.recorded_bytes() > 0, "nothing is recorded: {ended:?}");
             }
             Scene::Published => {
                 let last = |call: &Call| match call.name {
@@ -148,6 +209,13 @@ impl Stage {
         let dir = self.rig.dir().join("cp");
         fs::create_dir_all(&dir).expect("a folder");
         dir
+    }
+
+    /// What the checkpoint says is in the partial file.
+    pub(crate) fn recorded_bytes(&self) -> u64 {
+        let elsewhere = self.scene == Scene::Resumed;
+        let dir = if elsewhere { self.checkpoint_dir() } else { self.rig.dir().to_owned() };
+        remains(&dir).map_or(0, |left| left.bytes())
     }
 
     pub(crate) fn command(&self) -> Command {
@@ -246,8 +314,7 @@ impl Stage {
         match ended.code {
             Some(0) => {
                 assert!(published, "success without the object");
-                let call = kind.split(' ').next();
-                assert!(call.is_some_and(|call| DISPENSABLE.contains(&call)), "{ended:?}");
+                assert!(DISPENSABLE.contains(&kind), "{ended:?}");
             }
             code => assert_eq!(code, Some(7), "{ended:?}"),
         }
@@ -264,7 +331,7 @@ impl Stage {
 }
 
 /// Runs the scene with the fault at the first call of each kind, then at the second, and so on
-/// until a run ends before its fault.
+/// until a run ends before its fault; or at some of them, and at least one of each kind.
 pub(crate) fn every_call(scene: Scene, fault: Fault) {
     if !can_trace() {
         return skipped("processes cannot be traced here");
@@ -278,19 +345,33 @@ pub(crate) fn every_call(scene: Scene, fault: Fault) {
         _ => Stage::new(scene),
     };
     let mut table = String::new();
-    for (kind, most) in stage.kinds().into_iter().filter(|(kind, _)| fault.matters_at(kind)) {
-        let mut taken = 0;
-        let reached = (1..).find(|at| {
-            if !choice.takes_one() {
-                return *at > most;
-            }
-            taken += 1;
-            !stage.is_hit(&kind, *at, fault)
-        });
-        let reached = reached.unwrap_or_default() - 1;
-        writeln!(table, "  {reached:3} {kind}, {taken} runs").expect("a string");
+    let kinds = stage.kinds();
+    for kind in scene.expected() {
+        assert!(kinds.contains_key(kind), "{scene:?} makes no call of `{kind}`: {kinds:?}");
     }
-    println!("{scene:?}, {fault:?}: the last call that was reached, of each kind\n{table}");
+    for (kind, most) in kinds.into_iter().filter(|(kind, _)| fault.matters_at(kind)) {
+        let sure = choice.one_of(most);
+        let (mut hits, mut reached) = (0, 0);
+        for at in 1.. {
+            if at != sure && !choice.takes_one() {
+                if at > most {
+                    break;
+                }
+                continue;
+            }
+            if !stage.is_hit(&kind, at, fault) {
+                break;
+            }
+            (hits, reached) = (hits + 1, at);
+        }
+        // How many calls there are differs from run to run; there is a first one in all of them.
+        if hits == 0 && scene.expected().any(|expected| expected == kind) {
+            assert!(stage.is_hit(&kind, 1, fault), "{scene:?}: no call of `{kind}` was hit");
+            (hits, reached) = (1, 1);
+        }
+        writeln!(table, "  {hits:3} hit, {reached:3} the last, {kind}").expect("a string");
+    }
+    println!("{scene:?}, {fault:?}: calls of each kind\n{table}");
 }
 
 /// Which calls are taken.
@@ -308,6 +389,11 @@ impl Choice {
             println!("OSSGET_SEED={seed}");
         }
         Self { rng: Rng::new(seed), one_in: if all { 1 } else { 12 } }
+    }
+
+    /// The call that is taken in any case, of so many.
+    fn one_of(&mut self, most: u32) -> u32 {
+        1 + u32::try_from(self.rng.below(u64::from(most))).expect("a small number")
     }
 
     fn takes_one(&mut self) -> bool {
