@@ -1,7 +1,7 @@
 //! What happens to the partial file between two runs is found, and costs only what is bad.
 
 use ossget_testkit::{Content, Fault, On};
-use ossget_tests::{Remains, Rig, covered, remains, total_len};
+use ossget_tests::{Remains, Rig, covered, difference, remains, total_len};
 use std::fs::{self, File, OpenOptions};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -208,6 +208,7 @@ fn a_damaged_checkpoint_heals_by_itself() {
         let ended = rig.run(ARGS);
         assert_eq!(ended.code, Some(0), "{damage}: {ended:?}");
         assert_eq!(covered(&rig.ranges()), wanted, "{damage}");
+        assert_eq!(difference(&rig.destination(), &rig.content), None, "{damage}");
         if matches!(damage, "header" | "slot") {
             // As long as one page tells the partial file's name, it is found and removed.
             rig.assert_downloaded();
