@@ -6,6 +6,7 @@ use ossget_tests::{Ended, Rig, difference, peak_memory, skipped};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -89,7 +90,7 @@ fn a_system_that_refuses_threads_gets_an_error_and_no_panic() {
     let user = (40_000 + std::process::id() % 20_000).to_string();
     fs::copy(rig.command(&[]).get_program(), &program).expect("a copy");
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).expect("own folder");
-    let mut succeeded = false;
+    let (mut succeeded, mut refused) = (0, 0);
     for limit in 1..16 {
         let limit = format!("--nproc={limit}");
         let wrapper = ["setpriv", "--reuid", &user, "--clear-groups", "prlimit", &limit];
@@ -105,19 +106,60 @@ fn a_system_that_refuses_threads_gets_an_error_and_no_panic() {
         }
         println!("{limit} {:?} {said}", output.status);
         assert!(!said.contains("panicked"), "{limit}: {said}");
-        assert!(
-            matches!(output.status.code(), Some(0 | 1 | 7)),
-            "{limit}: {:?} {said}",
-            output.status
-        );
-        assert!(output.status.success() || !said.is_empty(), "{limit}: no message");
         if output.status.success() {
             assert_eq!(difference(&rig.destination(), &rig.content), None);
             fs::remove_file(rig.destination()).expect("a file");
-            succeeded = true;
+            succeeded += 1;
+        } else {
+            assert_eq!(output.status.code(), Some(1), "{limit}: {:?} {said}", output.status);
+            assert!(said.contains("Resource temporarily unavailable"), "{limit}: {said}");
+            assert!(!rig.destination().exists(), "{limit}");
+            refused += 1;
         }
     }
-    assert!(succeeded, "sixteen threads are enough");
+    assert!(succeeded > 0, "fifteen threads are enough");
+    assert!(refused > 0, "one thread cannot be enough");
+}
+
+/// Faults: 119.
+#[test]
+fn an_address_space_too_small_gets_an_error_and_leaves_the_old_file() {
+    if !has("prlimit") {
+        return;
+    }
+    let rig = Rig::new(1, SIZE);
+    fs::write(rig.destination(), "old").expect("a file");
+    let program = rig.command(&[]).get_program().to_owned();
+    let (mut succeeded, mut refused) = (0, 0);
+    for mebibytes in (8..64).step_by(2) {
+        let limit = format!("--as={}", mebibytes << 20);
+        let starts = Command::new("prlimit").arg(&limit).arg(&program).arg("--version").output();
+        if !starts.expect("it starts").status.success() {
+            // Where not even its libraries have room the system says so, or kills it.
+            continue;
+        }
+        let output = rig.command_under(&["prlimit", &limit], &["--parallel", "2"]).output();
+        let output = output.expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        println!("{limit} {:?} {said}", output.status);
+        assert!(!said.contains("panicked"), "{limit}: {said}");
+        match (output.status.code(), output.status.signal()) {
+            (Some(0), _) => {
+                assert_eq!(difference(&rig.destination(), &rig.content), None);
+                fs::write(rig.destination(), "old").expect("a file");
+                succeeded += 1;
+                continue;
+            }
+            (Some(1 | 7), _) => refused += 1,
+            // The allocator has no other way to fail, and ends the process as a kill does.
+            (None, Some(libc::SIGABRT)) => assert!(said.contains("memory allocation"), "{said}"),
+            _ => panic!("{limit}: {:?} {said}", output.status),
+        }
+        assert!(said.contains("error: ") || said.contains("memory allocation"), "{limit}: {said}");
+        assert_eq!(fs::read(rig.destination()).expect("a file"), b"old", "{limit}");
+    }
+    assert!(succeeded > 0 && refused > 0, "{succeeded} succeeded, {refused} were refused");
+    rig.run_well(&[]);
 }
 
 /// Faults: 118.
@@ -127,14 +169,17 @@ fn memory_is_bounded_however_many_connections_there_are() {
     rig.sim.throttle(64 << 20);
     let args = ["--part-size", "256KiB", "--parallel", "64", "-q"];
     let mut child = rig.command(&args).stdout(Stdio::null()).spawn().expect("it starts");
-    let mut peak = 0;
+    let (mut peak, mut live) = (0, 0);
     while child.try_wait().expect("a child").is_none() {
         peak = peak_memory(child.id()).unwrap_or_default().max(peak);
+        let requests = rig.sim.requests();
+        live = requests.iter().filter(|it| it.method == "GET" && !it.ended).count().max(live);
         thread::sleep(Duration::from_millis(5));
     }
     assert!(child.wait().expect("a child").success());
     rig.assert_downloaded();
-    println!("peak of {peak} KiB with 64 connections");
+    println!("peak of {peak} KiB with {live} connections");
+    assert_eq!(live, 64);
     assert!(peak > 0 && peak < 64 << 10, "{peak} KiB");
 }
 
