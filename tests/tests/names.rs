@@ -30,9 +30,13 @@ impl Rig {
 
     /// Downloads a key into the folder.
     fn get(&self, key: &str, args: &[&str]) -> Output {
+        self.get_to("dir", key, args)
+    }
+
+    fn get_to(&self, destination: &str, key: &str, args: &[&str]) -> Output {
         let mut command = Command::new(binary("ossget"));
         command
-            .args(["get", &format!("oss://{BUCKET}/{key}"), "dir", "--literal-key", "-vv"])
+            .args(["get", &format!("oss://{BUCKET}/{key}"), destination, "--literal-key", "-vv"])
             .args(["-e", &self.sim.endpoint(), "--region", "cn-hangzhou", "--anonymous"])
             .args(args)
             .env_clear()
@@ -133,6 +137,28 @@ fn a_key_too_long_for_a_file_fails_by_name_before_any_request() {
     assert!(String::from_utf8_lossy(&ended.stderr).contains(&longest), "{ended:?}");
     assert!(names_in(&rig.dir()).is_empty());
     rig.assert_nothing_beside(&too_long);
+    assert_eq!(rig.sim.requests().len(), 0);
+}
+
+/// Faults: 128.
+#[test]
+fn a_path_too_long_for_the_system_fails_by_name_before_any_request() {
+    let rig = Rig::new();
+    rig.sim.put_object("k", Content::generated(1, 10));
+    // Each directory is there, and all together are longer than the 4096 bytes of Linux. Their
+    // path cannot be told to a system call either: they are made one within the other.
+    let name = "n".repeat(250);
+    let make = "for _ in $(seq 17); do mkdir $0 && cd -P $0 || exit; done";
+    let made = Command::new("sh").args(["-c", make, &name]).current_dir(rig.dir()).status();
+    assert!(made.expect("a shell").success());
+    let deep = format!("dir/{}f", format!("{name}/").repeat(17));
+    let ended = rig.get_to(&deep, "k", &[]);
+    assert_eq!(ended.status.code(), Some(7), "{ended:?}");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("too long") && said.contains(&name), "{ended:?}");
+    assert_eq!(names_in(&rig.dir()), [name]);
+    rig.assert_nothing_beside("k");
+    assert_eq!(rig.sim.requests().len(), 0);
 }
 
 /// Faults: 53, 127.
