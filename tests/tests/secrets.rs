@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use ossget::{Client, Credentials, Object, StaticCredentials};
 use ossget_testkit::{Content, Fault, On, Simulator};
 use ossget_tests::binary;
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tracing_subscriber::fmt::MakeWriter;
 
 const ID: &str = "STS.Zq9IdCanary6tGkW2vX";
 const SECRET: &str = "Zq9SkCanary7hVb2xWt+Yp4LmNc8RdJf/Q";
@@ -54,6 +56,7 @@ impl Rig {
             .env("OSS_ACCESS_KEY_ID", ID)
             .env("OSS_ACCESS_KEY_SECRET", SECRET)
             .env("OSS_SESSION_TOKEN", TOKEN)
+            // Not heeded.
             .env("RUST_LOG", "trace")
             .env("RUST_BACKTRACE", "full")
             .stdin(Stdio::null())
@@ -168,7 +171,7 @@ fn a_secret_is_found_in_every_form() {
     assert_eq!(found(b"Zq9TkCanary and nothing else", TOKEN), None);
 }
 
-/// Faults: 134, 135, 136.
+/// Faults: 134, 135.
 #[test]
 fn no_output_and_no_file_of_a_run_holds_a_secret() {
     let rig = Rig::new();
@@ -202,6 +205,76 @@ fn no_output_and_no_file_of_a_run_holds_a_secret() {
     }
     rig.sim.expire_tokens();
     rig.expect("a token that has expired", &mut rig.get(&["--json"]), 3);
+}
+
+/// Faults: 134, 135, 136.
+#[test]
+fn no_log_of_the_library_holds_a_secret_however_much_is_logged() {
+    let log = Log::default();
+    // The only one of this process: what the other tests start has its own.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .init();
+    let rig = Rig::new();
+    let credentials = Credentials::new(ID, SECRET).unwrap().security_token(TOKEN).unwrap();
+    let client = Client::builder(rig.sim.endpoint(), StaticCredentials::new(credentials));
+    let client = client.region("cn-hangzhou").build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let download = || {
+        let object = Object::new(BUCKET, "k").unwrap();
+        let download = client.download(object, rig.dir.path().join("f"));
+        log.note(&format!("{client:?} {download:?}"));
+        let done = runtime.block_on(async { download.await });
+        log.note(&format!("{done:?}"));
+        done
+    };
+    rig.sim.set_clock_offset(3600);
+    rig.sim.fault(On::get().nth(1), Fault::DropBeforeHead);
+    rig.sim.fault(On::get().nth(2), Fault::status(503, "ServiceUnavailable"));
+    download().expect("these are got over");
+    rig.sim.replace_object("k", Content::generated(2, SIZE));
+    rig.sim.fault(On::get().always(), Fault::status(403, "SignatureDoesNotMatch"));
+    download().expect_err("it is denied");
+    let logged = log.taken();
+    let text = String::from_utf8_lossy(&logged);
+    for said in ["connected", "the clock wrong", "in force", "SignatureDoesNotMatch"] {
+        assert!(text.contains(said), "{said} is not logged: {text}");
+    }
+    rig.assert_clean("the log of the library", &logged, &[]);
+}
+
+/// What was logged so far.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn note(&self, text: &str) {
+        self.0.lock().expect("no thread has panicked").extend_from_slice(text.as_bytes());
+    }
+
+    fn taken(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().expect("no thread has panicked"))
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no thread has panicked").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }
 
 /// A download whose probe is denied.

@@ -147,7 +147,8 @@ pub(crate) const LAYERS: &[Layer] = &[
         // The simulator that the binaries are run against, and the published checkpoint format, to
         // read what they leave.
         edges: &[always("ossget-core"), always("ossget-testkit")],
-        test_edges: &[],
+        // The log of the library at levels that the command line does not reach.
+        test_edges: &[always("ossget")],
         external: External::Any,
         // The system calls that faults are made with.
         unsafe_code: UnsafeCode::OneModule,
