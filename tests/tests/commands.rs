@@ -1,14 +1,16 @@
 //! The commands beside `get`, and the flags of `get` that decide what may be dropped, awaited or
 //! replaced.
 
-use ossget_testkit::{Fault, On};
-use ossget_tests::{Ended, Rig, binary, remains};
+use ossget_testkit::{Close, Fault, On};
+use ossget_tests::{Ended, Rig, binary, remains, wait_until};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 const SIZE: u64 = 2_000_000;
@@ -52,9 +54,12 @@ fn one_ending_in(rig: &Rig, end: &str) -> PathBuf {
 }
 
 fn wait_for_a_get(rig: &Rig) {
-    while rig.ranges().is_empty() {
-        sleep(Duration::from_millis(2));
-    }
+    wait_until("a GET", || !rig.ranges().is_empty());
+}
+
+/// Bytes that the simulator has sent.
+fn sent(rig: &Rig) -> u64 {
+    rig.sim.requests().iter().map(|request| request.sent).sum()
 }
 
 /// A checkpoint as a program of the future may write it: with another version, and a tag of its
@@ -360,11 +365,7 @@ fn a_signal_ends_the_run_with_its_code_and_what_is_stored_is_kept() {
         let rig = Rig::new(3, SIZE);
         rig.sim.throttle(SIZE);
         let run = rig.command(ARGS).spawn().unwrap();
-        while rig.ranges().len() < 2
-            || rig.sim.requests().iter().map(|it| it.sent).sum::<u64>() < SIZE / 4
-        {
-            sleep(Duration::from_millis(2));
-        }
+        wait_until("a quarter", || rig.ranges().len() >= 2 && sent(&rig) >= SIZE / 4);
         let begun = Instant::now();
         kill(run.id(), signal);
         let ended: Ended = run.wait_with_output().unwrap().into();
@@ -381,6 +382,40 @@ fn a_signal_ends_the_run_with_its_code_and_what_is_stored_is_kept() {
         let ended = rig.run_well(ARGS);
         assert_eq!(ended.event("object_done")["resumed_bytes"], kept);
     }
+}
+
+/// Faults: 106.
+#[test]
+fn a_second_interrupt_ends_a_run_at_once_that_nobody_reads() {
+    let rig = Rig::new(3, SIZE);
+    rig.sim.throttle(SIZE / 4);
+    // Nobody reads what it says: after the first signal it waits for ever to say the last of it.
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut filler = writer.try_clone().unwrap();
+    let filling = thread::spawn(move || filler.write_all(&vec![b'x'; 4 << 20]));
+    let mut command = rig.command(ARGS);
+    let mut run = command.stdout(writer).spawn().unwrap();
+    wait_until("a quarter", || sent(&rig) >= SIZE / 4);
+    kill(run.id(), "INT");
+    wait_until("the end of all requests", || rig.sim.requests().iter().all(|it| it.ended));
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(500) {
+        assert_eq!(run.try_wait().unwrap(), None, "nothing has held it up");
+        sleep(Duration::from_millis(10));
+    }
+    let begun = Instant::now();
+    kill(run.id(), "INT");
+    let mut ended = None;
+    wait_until("the end of the run", || {
+        ended = run.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.unwrap().code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    drop((reader, command));
+    drop(filling.join());
+    rig.sim.unthrottle();
+    rig.run_well(ARGS);
 }
 
 /// Faults: 106.
@@ -424,15 +459,30 @@ fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
 #[test]
 fn a_run_that_was_stopped_for_a_while_still_owns_the_destination_and_goes_on() {
     let rig = Rig::new(3, SIZE);
-    rig.sim.throttle(SIZE);
+    // Both connections are gone before the run gets to see more of them.
+    let cut = Fault::CutAfter { bytes: SIZE / 8, how: Close::Rst };
+    rig.sim.fault(On::get().times(2), cut);
+    rig.sim.throttle(SIZE / 8);
     let run = rig.command(ARGS).spawn().unwrap();
-    wait_for_a_get(&rig);
+    wait_until("two GETs", || rig.ranges().len() == 2);
     kill(run.id(), "STOP");
+    let before = connections(&rig);
+    assert!(rig.sim.requests().iter().all(|it| it.method != "GET" || !it.ended));
     assert_eq!(rig.run(ARGS).code, Some(8));
+    wait_until("the end of the connections", || rig.sim.requests().iter().all(|it| it.ended));
+    rig.sim.unthrottle();
     kill(run.id(), "CONT");
     let ended: Ended = run.wait_with_output().unwrap().into();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     rig.assert_downloaded();
+    assert!(ended.event("object_done")["attempts_failed"].as_u64() >= Some(2), "{ended:?}");
+    assert!(connections(&rig).iter().any(|it| !before.contains(it)), "none was made anew");
+}
+
+/// The connections that GETs came on.
+fn connections(rig: &Rig) -> BTreeSet<u64> {
+    let requests = rig.sim.requests();
+    requests.iter().filter(|it| it.method == "GET").map(|it| it.connection).collect()
 }
 
 /// Faults: 121.
@@ -462,9 +512,8 @@ fn a_closed_or_blocked_standard_output_and_error_do_not_hold_the_download_up() {
     run.wait().unwrap();
 }
 
-/// Faults: 1.
 #[test]
-fn a_service_that_cannot_be_reached_is_told_of_after_a_few_seconds() {
+fn a_service_that_never_answers_is_told_of_after_a_few_seconds() {
     let rig = Rig::new(3, SIZE);
     rig.sim.fault(On::any().always(), Fault::DropBeforeHead);
     let ended = rig.run(&["--retry-max-time", "5s"]);
@@ -491,9 +540,7 @@ fn nothing_is_promised_to_be_kept_that_is_gone() {
     let rig = Rig::new(3, SIZE);
     rig.sim.throttle(SIZE);
     let run = rig.command(ARGS).spawn().unwrap();
-    while rig.sim.requests().iter().map(|it| it.sent).sum::<u64>() < SIZE / 4 {
-        sleep(Duration::from_millis(2));
-    }
+    wait_until("a quarter", || sent(&rig) >= SIZE / 4);
     fs::remove_file(one_ending_in(&rig, ".part")).unwrap();
     kill(run.id(), "INT");
     let ended: Ended = run.wait_with_output().unwrap().into();
