@@ -139,6 +139,12 @@ struct Driver {
     failures: Failures,
 }
 
+/// A deadline missed by so much was missed because this process did not run.
+const LATE: Duration = Duration::from_millis(200);
+
+/// What the attempts get to read what has come in meanwhile.
+const GRACE: Duration = Duration::from_millis(50);
+
 /// What is open while bytes move.
 #[derive(Debug)]
 struct Open {
@@ -189,6 +195,11 @@ impl Driver {
             };
             if let Some(event) = event {
                 self.handle(event);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() > deadline + LATE) {
+                // Nor has anybody else run, as while the process was stopped: what waits in the
+                // kernel is to be reported before silence is.
+                tokio::time::sleep(GRACE).await;
             }
             // What has come in meanwhile is handled before time is looked at or anything new is
             // begun: a driver that was held up must not take its own delay for a stall.
