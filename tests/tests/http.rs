@@ -211,12 +211,12 @@ fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-/// Runs until no attempt fails, at most five times: on a machine that does other things as well
+/// Runs until no attempt fails, at most three times: on a machine that does other things as well
 /// the simulator itself may be silent for too long, but not each time.
 fn no_stall_is_seen(run: impl Fn(&Rig) -> Ended) {
-    let failed: Vec<_> = (0..5)
+    let failed: Vec<_> = (0..3)
         .map(|_| {
-            let rig = Rig::new(1, 4_000_000);
+            let rig = Rig::new(1, 6_000_000);
             let ended = run(&rig);
             assert_eq!(ended.code, Some(0), "{ended:?}");
             rig.assert_downloaded();
@@ -224,7 +224,7 @@ fn no_stall_is_seen(run: impl Fn(&Rig) -> Ended) {
         })
         .take_while(|failed| *failed > 0)
         .collect();
-    assert!(failed.len() < 5, "attempts failed in each of the runs: {failed:?}");
+    assert!(failed.len() < 3, "attempts failed in each of the runs: {failed:?}");
 }
 
 /// Faults: 103, 120.
@@ -232,13 +232,18 @@ fn no_stall_is_seen(run: impl Fn(&Rig) -> Ended) {
 fn bytes_that_wait_in_the_kernel_are_no_stall() {
     let args = [ARGS, &["--read-timeout", "500ms", "--retry-max-time", "60s"]].concat();
     no_stall_is_seen(|rig| {
-        rig.sim.throttle(4_000_000);
+        rig.sim.throttle(1_000_000);
         let child = rig.command(&args).spawn().unwrap();
         wait_until("a GET", || !rig.ranges().is_empty());
-        // Three times as long as a connection may be silent. What is sent meanwhile, waits.
-        signal(&child, "-STOP");
-        sleep(Duration::from_millis(1_500));
-        signal(&child, "-CONT");
+        // Whether time is looked at before what has come in is a matter of chance each time.
+        for _ in 0..5 {
+            // Twice as long as a connection may be silent. What is sent meanwhile, waits.
+            signal(&child, "-STOP");
+            sleep(Duration::from_millis(1_000));
+            signal(&child, "-CONT");
+            sleep(Duration::from_millis(100));
+        }
+        rig.sim.unthrottle();
         child.wait_with_output().unwrap().into()
     });
 }
