@@ -142,6 +142,7 @@ fn an_existing_destination_is_kept_when_asked_to() {
     assert_eq!(std::fs::read(dir.path().join("f")).unwrap(), b"mine");
 }
 
+/// Faults: 1.
 #[test]
 fn a_network_that_does_not_answer_exits_with_75_and_says_to_run_it_again() {
     let arguments = ["oss://bkt/k", "f", "--json", "--report", "report", "--retry-max-time", "1ms"];

@@ -244,6 +244,7 @@ impl CredentialsProvider for Renewing {
     }
 }
 
+/// Faults: 58.
 #[tokio::test]
 async fn expired_credentials_are_tried_again_only_if_there_are_other_ones() {
     let transport = Canned::new([refused(403, "SecurityTokenExpired"), partial()]);
