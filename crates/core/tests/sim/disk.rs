@@ -237,6 +237,15 @@ impl Disk {
         self.files.get_mut(&inode).expect("synced files exist").pending.clear();
     }
 
+    /// Drops what is cached of a file without pending writes: what is read from now on is what the
+    /// disk has.
+    pub(crate) fn drop_cache(&mut self, inode: u64) {
+        let file = self.files.get_mut(&inode).expect("cached files exist");
+        if file.pending.is_empty() {
+            file.data = file.durable_data.clone();
+        }
+    }
+
     /// Whether everything written to a stretch is durable.
     pub(crate) fn is_durable(&self, inode: u64, start: u64, end: u64) -> bool {
         let waits = |write: &Write| matches!(write, Write::Data(from, until, _) if *from < end && *until > start);

@@ -229,7 +229,10 @@ impl Process<'_> {
         let kept = PartSet::new(plan.count());
         let trust = Trust::AsBound;
         let identity = identity.clone();
-        self.world.tainted = false;
+        if recording {
+            // Otherwise an earlier run's file is still there to be resumed.
+            self.world.tainted = false;
+        }
         self.store.opened =
             Some(Opened { plan, identity, object, codec, name, inode, trust, kept });
         self.store.left = None;
@@ -278,6 +281,10 @@ impl Process<'_> {
             }
             self.world.disk.resize(inode, size);
         }
+        if self.full() {
+            self.world.disk.sync(inode)?;
+        }
+        self.world.disk.drop_cache(inode);
         let (kept, identity) = (left.recorded, identity.clone());
         self.store.opened =
             Some(Opened { plan, identity, object, codec, name, inode, trust, kept });

@@ -89,12 +89,10 @@ impl Storage {
         if opened.len != size {
             opened.file.resize(size)?;
         }
-        if trust == Trust::Foreign {
-            // What is read back is to come from the disk, and not from pages that the system could
-            // not write and took for clean afterwards.
-            opened.file.sync_data()?;
-            opened.file.drop_cache(0, size);
-        }
+        // What is read back is to come from the disk, and not from pages that the system could not
+        // write and took for clean afterwards.
+        opened.file.sync_data()?;
+        opened.file.drop_cache(0, size);
         let prepared = Prepared { partial: opened.file, name, codec, plan: *plan, trust };
         Ok(Preparation::Ready(PreparedPartial::Resumed, prepared))
     }
