@@ -41,6 +41,13 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
         })?,
         Err(why) => steps.skip("a fault at every call", &why, machine)?,
     }
+    match user_space_mounts() {
+        Ok(()) => steps.run("a file system that fails", || {
+            let mut suite = cargo(["test", "-p", "ossget-tests", "--test", "fuse"]);
+            run_command(suite.env("OSSGET_NO_SKIP", "1"))
+        })?,
+        Err(why) => steps.skip("a file system that fails", &why, machine)?,
+    }
     match python_venv() {
         Ok(()) => steps.run("python SDKs", || {
             run_command(&mut cargo([
@@ -82,6 +89,14 @@ fn tracing() -> Outcome {
         return Err(Failure::new("it traces processes on x86-64 Linux only"));
     }
     if is_root() { Ok(()) } else { Err(Failure::new("it mounts images, which only root may do")) }
+}
+
+/// The suite mounts a file system that it serves itself.
+fn user_space_mounts() -> Outcome {
+    if !std::path::Path::new("/dev/fuse").exists() {
+        return Err(Failure::new("there is no /dev/fuse to serve a file system through"));
+    }
+    if is_root() { Ok(()) } else { Err(Failure::new("it mounts, which only root may do")) }
 }
 
 /// Makes sure that Python can make virtual environments; the suite makes its own.

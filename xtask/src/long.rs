@@ -90,6 +90,13 @@ const RUNS: &[LongRun] = &[
         arguments: &["-p", "ossget-tests", "--test", "power_cut"],
     },
     LongRun {
+        name: "fuse",
+        flag: "--count",
+        variable: "OSSGET_FUSE_RUNS",
+        count: 1_000,
+        arguments: &["-p", "ossget-tests", "--test", "fuse"],
+    },
+    LongRun {
         name: "races",
         flag: "--count",
         variable: "OSSGET_RACES",

@@ -78,6 +78,7 @@ cargo xtask COMMAND
   long kills [--count N]  many killed and resumed downloads; the log goes to docs/evidence/
   long state-machine [--cases N]  many sequences of runs and damage; the log goes to docs/evidence/
   long power-cuts [--count N]  many power cuts of a real file system; the log goes to docs/evidence/
+  long fuse [--count N]  many downloads onto a file system in user space that fails; the log goes to docs/evidence/
   long races [--count N]  many runs that start together; the log goes to docs/evidence/
   long mutants [--shard K/N]  changes that no test notices; the log goes to docs/evidence/
   help                  this text
