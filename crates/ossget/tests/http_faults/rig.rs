@@ -174,6 +174,9 @@ impl Rig {
     /// was missing is fetched, which is at most `missing` bytes.
     pub(crate) async fn finish(&self, missing: u64) {
         self.server.clear_scripts();
+        // A request of the failed run may still be on its way: it is none of the next one's.
+        self.server.cut_off();
+        self.server.restore();
         self.server.clear_exchanges();
         let patience = Patience::default();
         let done = download_from(&self.server.endpoint(), self.path(), patience).await.unwrap();
