@@ -47,18 +47,27 @@ fn copy_lines(mut from: impl BufRead, log: &mut impl Write, here: &str) -> std::
     }
 }
 
-pub(crate) fn heading(line: &str) -> Outcome<String> {
+/// When something was run, and on which commit.
+pub(crate) fn stamp() -> Outcome<String> {
+    let (date, commit) = moment()?;
+    Ok(format!("{date}, {commit}"))
+}
+
+fn moment() -> Outcome<(String, String)> {
     let date = output(program("date").args(["-u", "+%Y-%m-%d %H:%M:%S UTC"]))?;
     let commit = output(program("git").args(["rev-parse", "HEAD"]))?;
     // Not the evidence itself: it changes nothing that is run.
     let status = ["status", "--porcelain", "--", ".", ":!docs/evidence"];
     let changes = output(program("git").args(status))?;
     let tree = if changes.is_empty() { "" } else { " with uncommitted changes" };
+    Ok((date.trim().to_owned(), format!("{}{tree}", commit.trim())))
+}
+
+pub(crate) fn heading(line: &str) -> Outcome<String> {
+    let (date, commit) = moment()?;
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     Ok(format!(
-        "date:    {}\ncommit:  {}{tree}\ncommand: {line}\nsystem:  {} {}, {processors} processors\n\n",
-        date.trim(),
-        commit.trim(),
+        "date:    {date}\ncommit:  {commit}\ncommand: {line}\nsystem:  {} {}, {processors} processors\n\n",
         std::env::consts::OS,
         std::env::consts::ARCH,
     ))

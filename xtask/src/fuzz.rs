@@ -1,11 +1,12 @@
 //! `cargo xtask fuzz`: builds the fuzz targets once and drives each for some seconds.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::{fs, thread};
 
-use crate::evidence::heading;
+use crate::evidence::stamp;
 use crate::process::{
     Context, Failure, Outcome, cargo, line_of, output, program, root, run as run_command, succeeds,
 };
@@ -14,16 +15,19 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
     let request = Request::parse(words)?;
     ready()?;
     let fuzzed = drive(&request)?;
-    let mut text = heading(&request.line())?;
-    text.push_str(&table(&fuzzed));
-    fs::write(root().join(EVIDENCE), text).context(EVIDENCE)?;
+    let stamp = format!("{:>7} s, {}", request.seconds, stamp()?);
+    let path = root().join(EVIDENCE);
+    // Where there is none yet, nothing is kept.
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let text = merged(&targets_in_tree()?, &kept, &fuzzed, &stamp);
+    fs::write(path, text).context(EVIDENCE)?;
     println!("written to {EVIDENCE}");
     outcome(&fuzzed)
 }
 
 /// Drives every target for a short time and keeps no evidence.
 pub(crate) fn briefly(seconds: u64) -> Outcome {
-    outcome(&drive(&Request { seconds, targets: Vec::new() })?)
+    outcome(&drive(&Request { seconds, jobs: 1, targets: Vec::new() })?)
 }
 
 /// Makes sure that there is cargo-fuzz.
@@ -38,17 +42,27 @@ pub(crate) fn ready() -> Outcome {
 #[derive(Debug, PartialEq, Eq)]
 struct Request {
     seconds: u64,
+    /// Targets driven at once.
+    jobs: usize,
     /// All of them, if it is empty.
     targets: Vec<String>,
 }
 
 impl Request {
     fn parse(words: &[&str]) -> Outcome<Self> {
-        let usage = || Failure::new("usage: cargo xtask fuzz [--seconds N] [TARGET...]");
-        let (seconds, targets) = match words {
-            ["--seconds", seconds, rest @ ..] => (seconds.parse().map_err(|_| usage())?, rest),
-            rest => (SECONDS, rest),
-        };
+        let usage = || Failure::new("usage: cargo xtask fuzz [--seconds N] [--jobs N] [TARGET...]");
+        let (mut seconds, mut jobs, mut targets) = (SECONDS, 1, words);
+        while let [flag, rest @ ..] = targets
+            && flag.starts_with("--")
+        {
+            let (number, rest) = rest.split_first().ok_or_else(usage)?;
+            match *flag {
+                "--seconds" => seconds = number.parse().map_err(|_| usage())?,
+                "--jobs" => jobs = number.parse().map_err(|_| usage())?,
+                _ => return Err(usage()),
+            }
+            targets = rest;
+        }
         let known = targets_in_tree()?;
         for target in targets {
             if !known.iter().any(|known| known == target) {
@@ -56,16 +70,8 @@ impl Request {
                 return Err(Failure::new(format!("no target `{target}`; there are {known}")));
             }
         }
-        Ok(Self { seconds, targets: targets.iter().map(|&target| target.to_owned()).collect() })
-    }
-
-    fn line(&self) -> String {
-        let mut line = format!("cargo xtask fuzz --seconds {}", self.seconds);
-        for target in &self.targets {
-            line.push(' ');
-            line.push_str(target);
-        }
-        line
+        let targets = targets.iter().map(|&target| target.to_owned()).collect();
+        Ok(Self { seconds, jobs, targets })
     }
 }
 
@@ -86,30 +92,41 @@ fn drive(request: &Request) -> Outcome<Vec<Fuzzed>> {
         named => named.to_vec(),
     };
     build()?;
-    // Targets end without running destructors: what they leave goes with this folder.
-    let scratch = root().join(TARGET_DIR).join("tmp");
+    let waiting = Mutex::new(targets.into_iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || -> Outcome<Vec<Fuzzed>> {
+        std::iter::from_fn(next).map(|target| drive_one(target, request.seconds)).collect()
+    };
     let mut all = Vec::new();
-    for target in targets {
-        drop(fs::remove_dir_all(&scratch));
-        fs::create_dir_all(&scratch).context(scratch.display())?;
-        let mut command = command(&target, request.seconds)?;
-        println!("$ {}", line_of(&command));
-        let ended = command
-            .env("TMPDIR", &scratch)
-            .env("RUST_BACKTRACE", "0")
-            .stdin(Stdio::null())
-            .output();
-        let ended = ended.context(line_of(&command))?;
-        let text = String::from_utf8_lossy(&ended.stderr);
-        let fuzzed = read(target, &text, ended.status);
-        if fuzzed.failed.is_some() {
-            print!("{}{text}", String::from_utf8_lossy(&ended.stdout));
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..request.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            let fuzzed = worker.join().map_err(|_| Failure::new("a thread panicked"))?;
+            all.append(&mut fuzzed?);
         }
-        println!("{}", row(&fuzzed));
-        all.push(fuzzed);
-    }
-    drop(fs::remove_dir_all(&scratch));
+        Ok(())
+    })?;
+    all.sort_by(|one, other| one.target.cmp(&other.target));
     Ok(all)
+}
+
+fn drive_one(target: String, seconds: u64) -> Outcome<Fuzzed> {
+    // Targets end without running destructors: what they leave goes with this folder.
+    let scratch = root().join(TARGET_DIR).join("tmp").join(&target);
+    drop(fs::remove_dir_all(&scratch));
+    fs::create_dir_all(&scratch).context(scratch.display())?;
+    let mut command = command(&target, seconds)?;
+    println!("$ {}", line_of(&command));
+    command.env("TMPDIR", &scratch).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+    let ended = command.output().context(line_of(&command))?;
+    let text = String::from_utf8_lossy(&ended.stderr);
+    let fuzzed = read(target, &text, ended.status);
+    if fuzzed.failed.is_some() {
+        print!("{}{text}", String::from_utf8_lossy(&ended.stdout));
+    }
+    println!("{}", row(&fuzzed));
+    drop(fs::remove_dir_all(&scratch));
+    Ok(fuzzed)
 }
 
 /// Without a sanitizer: of our crates only one module of ossget-fs may hold unsafe code, and what
@@ -166,26 +183,31 @@ fn read(target: String, text: &str, status: ExitStatus) -> Fuzzed {
     }
 }
 
-fn table(all: &[Fuzzed]) -> String {
+/// The kept table, with the rows of the targets that were driven now in place of theirs.
+fn merged(targets: &[String], kept: &str, fuzzed: &[Fuzzed], stamp: &str) -> String {
     let mut text = format!(
-        "{:<18} {:>12} {:>9} {:>9} {:>7}  result\n",
-        "target", "runs", "per s", "coverage", "MB"
+        "{:<18} {:>12} {:>9} {:>9} {:>7} {:>9}, date and commit; result\n",
+        "target", "runs", "per s", "coverage", "MB", "for"
     );
-    for fuzzed in all {
-        text.push_str(&row(fuzzed));
-        text.push('\n');
-    }
-    let runs: u64 = all.iter().map(|fuzzed| fuzzed.runs).sum();
-    let failed = all.iter().filter(|fuzzed| fuzzed.failed.is_some()).count();
-    writeln!(text, "\n{} targets, {runs} runs, {failed} failed", all.len())
+    for target in targets {
+        let now = fuzzed.iter().find(|fuzzed| fuzzed.target == *target);
+        let before = || kept.lines().find(|line| line.split(' ').next() == Some(target));
+        match (now, before()) {
+            (Some(now), _) => {
+                let result = now.failed.as_deref().unwrap_or("ok");
+                writeln!(text, "{} {stamp}; {result}", row(now))
+            }
+            (None, Some(before)) => writeln!(text, "{before}"),
+            (None, None) => writeln!(text, "{target:<18} never driven"),
+        }
         .expect("writing to a string cannot fail");
+    }
     text
 }
 
 fn row(fuzzed: &Fuzzed) -> String {
-    let Fuzzed { target, runs, per_second, peak_mb, coverage, failed } = fuzzed;
-    let result = failed.as_deref().unwrap_or("ok");
-    format!("{target:<18} {runs:>12} {per_second:>9} {coverage:>9} {peak_mb:>7}  {result}")
+    let Fuzzed { target, runs, per_second, peak_mb, coverage, .. } = fuzzed;
+    format!("{target:<18} {runs:>12} {per_second:>9} {coverage:>9} {peak_mb:>7}")
 }
 
 fn outcome(all: &[Fuzzed]) -> Outcome {
@@ -242,7 +264,16 @@ mod tests {
         let broken = "thread 'x' panicked at fuzz/src/a.rs:1:2:\nleft\n==1== ERROR: libFuzzer\n";
         let fuzzed = read("b".to_owned(), broken, ended(77));
         assert_eq!(fuzzed.failed.as_deref(), Some("thread 'x' panicked at fuzz/src/a.rs:1:2:"));
-        assert!(table(std::slice::from_ref(&fuzzed)).contains("1 targets, 0 runs, 1 failed"));
+        let names = ["a", "b", "c", "d"].map(str::to_owned);
+        let kept = "target x\nc   7 600 s, then; ok\nb   9 600 s, then; ok\n";
+        let text = merged(&names, kept, std::slice::from_ref(&fuzzed), "60 s, now");
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert!(lines[0].starts_with("a ") && lines[0].ends_with("never driven"), "{text}");
+        assert!(
+            lines[1].ends_with("60 s, now; thread 'x' panicked at fuzz/src/a.rs:1:2:"),
+            "{text}"
+        );
+        assert_eq!(lines[2], "c   7 600 s, then; ok");
         assert!(outcome(&[fuzzed]).unwrap_err().to_string().contains("fuzz: b;"));
     }
 
@@ -250,9 +281,10 @@ mod tests {
     fn only_targets_that_there_are_can_be_asked_for() {
         let request = Request::parse(&["--seconds", "7", "wire"]).unwrap();
         assert_eq!((request.seconds, request.targets.len()), (7, 1));
-        assert_eq!(request.line(), "cargo xtask fuzz --seconds 7 wire");
+        let request = Request::parse(&["--jobs", "2", "--seconds", "9"]).unwrap();
+        assert_eq!((request.jobs, request.seconds), (2, 9));
         assert_eq!(Request::parse(&[]).unwrap().seconds, SECONDS);
-        for words in [&["nothing"][..], &["--seconds"], &["--seconds", "x"]] {
+        for words in [&["nothing"][..], &["--seconds"], &["--jobs", "x"], &["--other", "1"]] {
             assert!(Request::parse(words).is_err(), "{words:?}");
         }
     }

@@ -70,7 +70,8 @@ cargo xtask COMMAND
   faults                run the tests that name a fault of docs/faults.md, write docs/fault-matrix.md
   faults --names        write the matrix without running anything; keeps the results that still hold
   faults --check [--strict]  whether the markers lead to tests and faults; strictly: matrix current, no row NONE
-  fuzz [--seconds N] [TARGET...]  drive the fuzz targets with libFuzzer; the summary goes to docs/evidence/
+  fuzz [--seconds N] [--jobs N] [TARGET...]  drive fuzz targets with libFuzzer, so many at once; their
+                        rows of the table in docs/evidence/ are written anew
   demo                  kill a 1 GiB download half-way, resume it, show what was kept
   corruptions           damage half-done downloads of ossget and of the Python SDKs, resume them; the
                         table goes to docs/evidence/
