@@ -174,6 +174,9 @@ impl Driver {
                 at.unwrap_or_else(far_future)
             });
             let deadline = deadline.into_iter().chain(self.teller.due()).min();
+            // By a clock that tests do not stop: only real time keeps others from running.
+            let slept = std::time::Instant::now();
+            let patience = deadline.map(|it| it.saturating_duration_since(Instant::now()) + LATE);
             let event = tokio::select! {
                 report = self.reports.recv() => report.map(|report| self.take_in(report)),
                 () = handle.cancelled() => {
@@ -196,7 +199,7 @@ impl Driver {
             if let Some(event) = event {
                 self.handle(event);
             }
-            if deadline.is_some_and(|deadline| Instant::now() > deadline + LATE) {
+            if patience.is_some_and(|patience| slept.elapsed() > patience) {
                 // Nor has anybody else run, as while the process was stopped: what waits in the
                 // kernel is to be reported before silence is.
                 tokio::time::sleep(GRACE).await;
