@@ -33,7 +33,7 @@ fn with_few_descriptors_fewer_connections_are_used() {
     if !has("prlimit") {
         return;
     }
-    for limit in ["24", "16"] {
+    for limit in ["24", "20"] {
         let rig = Rig::new(1, SIZE);
         let limit = format!("--nofile={limit}");
         let args = ["--part-size", "100KiB", "--parallel", "16"];
