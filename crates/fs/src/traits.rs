@@ -344,6 +344,14 @@ pub trait CheckpointFile: fmt::Debug + Send + Sync {
     /// `Storage`; final, as with [`PartialFile::sync_data`].
     fn sync_data(&self) -> Result<(), FsError>;
 
+    /// As [`CheckpointFile::sync_data`], with [`Syncing::Skip`] too: for what must never be found
+    /// older than the writes that follow it.
+    ///
+    /// # Errors
+    ///
+    /// `Storage`; final, as with [`PartialFile::sync_data`].
+    fn force_sync(&self) -> Result<(), FsError>;
+
     /// Makes content, length and the file's name durable.
     ///
     /// # Errors

@@ -222,8 +222,13 @@ impl Process<'_> {
         }
         if recording {
             let partial_name = name.clone();
+            // Slots that no sync covers are bound to no file.
+            let inode = if full { inode } else { 0 };
             let bind = Bind { session, inode, birth: 0, size, device: 0, partial_name };
             self.write_bind(&bind)?;
+            if full {
+                self.world.disk.sync(checkpoint)?;
+            }
         }
         let codec = SlotCodec::new(session, &plan);
         let kept = PartSet::new(plan.count());
@@ -242,9 +247,7 @@ impl Process<'_> {
     fn write_bind(&mut self, bind: &Bind) -> Result<(), Crash> {
         let checkpoint = self.store.checkpoint;
         let page = bind.encode().expect("the bind fits");
-        let disk = &mut self.world.disk;
-        disk.write_bytes(checkpoint, HEADER_LEN as u64, &page)?;
-        if self.settings.durability == Durability::Full { disk.sync(checkpoint) } else { Ok(()) }
+        self.world.disk.write_bytes(checkpoint, HEADER_LEN as u64, &page)
     }
 
     fn reopen(
@@ -275,10 +278,13 @@ impl Process<'_> {
         let len = disk.files[&inode].len;
         let as_bound = bind.as_ref().is_some_and(|bind| bind.inode == inode);
         let trust = if as_bound && len == size { Trust::AsBound } else { Trust::Foreign };
+        if let Some(bind) = bind
+            && (len != size || as_bound && !self.full())
+        {
+            self.write_bind(&Bind { inode: 0, ..bind })?;
+            self.world.disk.sync(self.store.checkpoint)?;
+        }
         if len != size {
-            if let Some(bind) = bind {
-                self.write_bind(&Bind { inode: 0, ..bind })?;
-            }
             self.world.disk.resize(inode, size);
         }
         if self.full() {

@@ -91,9 +91,14 @@ impl CheckpointFile for NativeCheckpoint {
 
     fn sync_data(&self) -> Result<(), FsError> {
         self.access()?;
-        if self.syncing == Syncing::Skip {
-            return Ok(());
+        match self.syncing {
+            Syncing::Full => self.force_sync(),
+            Syncing::Skip => Ok(()),
         }
+    }
+
+    fn force_sync(&self) -> Result<(), FsError> {
+        self.access()?;
         self.poison.sync(&self.path, || self.file.sync_data())
     }
 

@@ -71,6 +71,10 @@ impl CheckpointFile for MemoryCheckpoint {
         Ok(())
     }
 
+    fn force_sync(&self) -> Result<(), FsError> {
+        Ok(())
+    }
+
     fn sync_all(&self) -> Result<(), FsError> {
         Ok(())
     }

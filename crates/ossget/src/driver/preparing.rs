@@ -83,8 +83,10 @@ impl Storage {
             && (opened.len != size || as_bound && self.syncing == Syncing::Skip)
         {
             // Should this run end before it has read every part back, or record what no sync has
-            // covered, the next one must not find a file that looks as it was bound.
+            // covered, the next one must not find a file that looks as it was bound: not even
+            // after a power cut that keeps some of what this run wrote.
             self.write_bind(&Bind { inode: 0, birth: 0, ..bind })?;
+            self.lock.checkpoint().force_sync()?;
         }
         if opened.len != size {
             opened.file.resize(size)?;
@@ -210,6 +212,7 @@ impl Storage {
                 device: id.device,
                 partial_name: header.partial_name,
             })?;
+            checkpoint.sync_data()?;
         }
         let codec = SlotCodec::new(session, plan);
         let prepared = Prepared { partial, name, codec, plan: *plan, trust: Trust::AsBound };
@@ -234,13 +237,12 @@ impl Storage {
             size,
             device: id.device,
             partial_name: header.partial_name,
-        })
+        })?;
+        self.lock.checkpoint().sync_data()
     }
 
     fn write_bind(&self, bind: &Bind) -> Result<(), FsError> {
-        let checkpoint = self.lock.checkpoint();
-        checkpoint.write_all_at(&page(bind.encode())?, HEADER_LEN as u64)?;
-        checkpoint.sync_data()
+        self.lock.checkpoint().write_all_at(&page(bind.encode())?, HEADER_LEN as u64)
     }
 
     /// What the destination amounts to if it already holds the object: by length and by what is

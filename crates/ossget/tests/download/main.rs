@@ -7,4 +7,5 @@ mod panicking;
 mod recovering;
 mod rig;
 mod slow_sync;
+mod unsynced;
 mod whole;

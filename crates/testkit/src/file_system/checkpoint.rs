@@ -56,14 +56,21 @@ impl CheckpointFile for SimulatedCheckpoint {
     }
 
     fn sync_data(&self) -> Result<(), FsError> {
+        match self.guard.syncing {
+            Syncing::Full => self.force_sync(),
+            Syncing::Skip => Ok(()),
+        }
+    }
+
+    fn force_sync(&self) -> Result<(), FsError> {
         self.sync(Operation::SyncData, Purpose::Asked)
     }
 
     fn sync_all(&self) -> Result<(), FsError> {
-        self.sync(Operation::SyncAll, Purpose::Header)?;
         if self.guard.syncing == Syncing::Skip {
             return Ok(());
         }
+        self.sync(Operation::SyncAll, Purpose::Header)?;
         let path = self.guard.checkpoint_path();
         self.poison.sync(&path, || self.guard.sync_checkpoint_names())
     }
@@ -71,9 +78,6 @@ impl CheckpointFile for SimulatedCheckpoint {
 
 impl SimulatedCheckpoint {
     fn sync(&self, operation: Operation, purpose: Purpose) -> Result<(), FsError> {
-        if self.guard.syncing == Syncing::Skip {
-            return Ok(());
-        }
         let step = Step::new(operation, Target::Checkpoint);
         self.poison.sync(&self.guard.checkpoint_path(), || {
             self.guard.shared.sync_file(step, self.inode, purpose)
