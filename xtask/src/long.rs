@@ -65,7 +65,7 @@ const RUNS: &[LongRun] = &[
         name: "sim",
         flag: "--seeds",
         variable: "OSSGET_SIM_SEEDS",
-        count: 10_000,
+        count: 1_000_000,
         arguments: &["-p", "ossget-core", "--features", "mutants", "--test", "sim"],
     },
     LongRun {
