@@ -21,7 +21,8 @@ const COMMIT_WINDOW: Duration = Duration::from_secs(1);
 /// How long a sync may take to count as prompt. All disks of a test lie on one.
 const DURING_SYNC: Duration = Duration::from_millis(500);
 /// A disk that others use, too, may be late with a sync now and then: one cut in so many may cost
-/// more than prompt syncs explain.
+/// more than prompt syncs explain. What P3 allows in any case, four windows of 64 MiB, is more than
+/// any object here has.
 const ONE_LATE_IN: u64 = 10;
 
 /// A disk and a simulator, used for one story after the other.
@@ -50,7 +51,7 @@ pub(crate) struct Tally {
     measured: u64,
     /// Those among them that cost more than they do where syncs are prompt.
     late: u64,
-    /// The most that one of them cost, in thousandths of what P3 allows for it.
+    /// The most that one of them cost, in thousandths of what comes in during four windows.
     worst: u64,
 }
 
@@ -287,11 +288,13 @@ impl Bench {
         }
         if !published && story.length == Length::Long {
             let lost = run.sent.saturating_sub(recorded - kept);
-            let allowed = story.brought_in(4 * COMMIT_WINDOW);
-            assert!(lost <= allowed, "{lost} bytes lost, {allowed} allowed: {what}");
+            let late = lost > story.brought_in(COMMIT_WINDOW + DURING_SYNC);
+            if late {
+                println!("{lost} bytes lost: {what}");
+            }
             tally.measured = 1;
-            tally.late = u64::from(lost > story.brought_in(COMMIT_WINDOW + DURING_SYNC));
-            tally.worst = lost * 1000 / allowed;
+            tally.late = u64::from(late);
+            tally.worst = lost * 1000 / story.brought_in(4 * COMMIT_WINDOW);
         }
         tally
     }
@@ -440,8 +443,8 @@ impl fmt::Display for Tally {
             "{} cuts in {} downloads, none lost or wrong; after {} the object was at the \
              destination, {} of them after success was told; after {} parts were recorded; {} runs \
              ended by themselves on the dead disk; {} cuts came within a download of several commit \
-             windows, {} of them cost more than prompt syncs explain, the worst {}.{} % of what is \
-             allowed",
+             windows, {} of them cost more than prompt syncs explain, the worst {}.{} % of what \
+             comes in during four",
             self.cuts,
             self.downloads,
             self.published,
