@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug)]
 pub(crate) struct Canned {
     answer: Answer,
-    requests: Mutex<Vec<http::Request<()>>>,
+    requests: Mutex<Vec<http::Request<Bytes>>>,
 }
 
 /// A response, whole.
@@ -49,7 +49,7 @@ impl Canned {
         Arc::new(Self { answer, requests: Mutex::default() })
     }
 
-    pub(crate) fn requests(&self) -> Vec<http::Request<()>> {
+    pub(crate) fn requests(&self) -> Vec<http::Request<Bytes>> {
         self.requests.lock().expect("no thread has panicked").clone()
     }
 }
@@ -58,7 +58,7 @@ impl Canned {
 impl Transport for Canned {
     async fn send(
         &self,
-        request: http::Request<()>,
+        request: http::Request<Bytes>,
         _limits: Limits,
     ) -> Result<Response, TransportError> {
         self.requests.lock().expect("no thread has panicked").push(request);

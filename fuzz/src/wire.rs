@@ -1,6 +1,7 @@
 //! Any bytes on a connection where an HTTP response is expected.
 
 use crate::canned::{all_text, assert_harmless, block_on, messages};
+use bytes::Bytes;
 use ossget_transport::{HyperTransport, Limits, Transport};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,7 +24,7 @@ pub fn wire(bytes: &[u8]) {
         };
         let asking = async {
             let uri = format!("http://{address}/key");
-            let request = http::Request::get(uri).body(()).expect("a request");
+            let request = http::Request::get(uri).body(Bytes::new()).expect("a request");
             ask(&transport, request, bytes).await;
         };
         let both = async { tokio::join!(serving, asking) };
@@ -45,7 +46,7 @@ async fn serve(stream: &mut TcpStream, bytes: &[u8]) {
     drop(stream.shutdown().await);
 }
 
-async fn ask(transport: &HyperTransport, request: http::Request<()>, sent: &[u8]) {
+async fn ask(transport: &HyperTransport, request: http::Request<Bytes>, sent: &[u8]) {
     let limits = Limits::new(MOST_TIME, MOST_TIME);
     let mut response = match transport.send(request, limits).await {
         Ok(response) => response,

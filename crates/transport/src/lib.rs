@@ -33,6 +33,7 @@ pub use http1::{HyperTransport, HyperTransportBuilder, TransportSetupError};
 pub use limits::Limits;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::fmt;
 
 /// One HTTP exchange.
@@ -47,14 +48,15 @@ use std::fmt;
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Sends `request` and waits for the head of the response.
     ///
-    /// The request target goes onto the wire byte for byte as `request.uri()` holds it.
+    /// The request target goes onto the wire byte for byte as `request.uri()` holds it. The body is
+    /// sent with a `Content-Length`; none, where it is empty, with a GET or HEAD.
     ///
     /// # Errors
     ///
     /// A [`TransportError`] whose kind says whether the request can have reached the server.
     async fn send(
         &self,
-        request: http::Request<()>,
+        request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<Response, TransportError>;
 }

@@ -12,6 +12,7 @@ use crate::endpoint::{Addressing, Endpoint, Located};
 use crate::{ErrorKind, Object};
 use answer::Refusal;
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use ossget_core::{ByteRange, Expectation, Failure, ObjectIdentity, Verdict, judge};
@@ -54,7 +55,7 @@ struct Call<'a> {
 
 /// A request ready to be sent.
 struct Signed {
-    request: http::Request<()>,
+    request: http::Request<Bytes>,
     stamp: Stamp,
 }
 
@@ -158,7 +159,7 @@ impl OssSource {
             token: headers.get(SECURITY_TOKEN).cloned(),
             authorization: headers.get(AUTHORIZATION).cloned(),
         };
-        let mut request = http::Request::new(());
+        let mut request = http::Request::new(Bytes::new());
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = self.uri(call.object, &encode_query(&query))?;
         *request.headers_mut() = headers;

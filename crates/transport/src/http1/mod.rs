@@ -17,7 +17,7 @@ use bytes::Bytes;
 use dial::Dialer;
 use fault::{History, Malformed};
 use futures::future::{self, Either};
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
@@ -46,12 +46,13 @@ use tower_service::Service;
 /// # Examples
 ///
 /// ```
+/// use bytes::Bytes;
 /// use ossget_transport::{HyperTransport, Limits, Transport, TransportErrorKind};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let transport = HyperTransport::builder().build()?;
-/// let request = http::Request::get("http://host.invalid/object").body(())?;
+/// let request = http::Request::get("http://host.invalid/object").body(Bytes::new())?;
 /// let error = transport.send(request, Limits::default()).await.unwrap_err();
 /// assert_eq!(error.kind(), TransportErrorKind::Resolve);
 /// # Ok(())
@@ -109,7 +110,7 @@ impl HyperTransport {
 impl Transport for HyperTransport {
     async fn send(
         &self,
-        request: http::Request<()>,
+        request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<Response, TransportError> {
         let Prepared { origin, request } = Prepared::new(request)?;
@@ -138,7 +139,7 @@ impl fmt::Debug for HyperTransport {
 }
 
 /// Where requests to one connection go; its other half runs in a task of its own.
-type Sender = SendRequest<Empty<Bytes>>;
+type Sender = SendRequest<Full<Bytes>>;
 
 struct Connection {
     sender: Sender,
@@ -148,7 +149,7 @@ struct Connection {
 impl Connection {
     async fn exchange(
         &mut self,
-        mut request: http::Request<Empty<Bytes>>,
+        mut request: http::Request<Full<Bytes>>,
         host: &str,
     ) -> Result<http::Response<Incoming>, TransportError> {
         let flood = Arc::new(Notify::new());
@@ -200,8 +201,8 @@ mod tests {
         (connection, theirs)
     }
 
-    fn request() -> http::Request<Empty<Bytes>> {
-        http::Request::get("/secret").header("host", "host").body(Empty::new()).unwrap()
+    fn request() -> http::Request<Full<Bytes>> {
+        http::Request::get("/secret").header("host", "host").body(Full::default()).unwrap()
     }
 
     /// Faults: 12.

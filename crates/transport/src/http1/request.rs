@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Uri, Version};
-use http_body_util::Empty;
+use http_body_util::Full;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) origin: Arc<Origin>,
-    pub(super) request: http::Request<Empty<Bytes>>,
+    pub(super) request: http::Request<Full<Bytes>>,
 }
 
 /// What connections are kept by: two requests share one only if all of this is equal.
@@ -26,8 +26,8 @@ pub(super) struct Origin {
 }
 
 impl Prepared {
-    pub(super) fn new(request: http::Request<()>) -> Result<Self, TransportError> {
-        let (mut parts, ()) = request.into_parts();
+    pub(super) fn new(request: http::Request<Bytes>) -> Result<Self, TransportError> {
+        let (mut parts, body) = request.into_parts();
         let origin = Origin::of(&parts.uri)?;
         if !parts.headers.contains_key(HOST) {
             // `Origin::of` has seen an authority.
@@ -39,7 +39,7 @@ impl Prepared {
         let target = parts.uri.path_and_query().cloned();
         parts.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
         parts.version = Version::HTTP_11;
-        let request = http::Request::from_parts(parts, Empty::new());
+        let request = http::Request::from_parts(parts, Full::new(body));
         Ok(Self { origin: Arc::new(origin), request })
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn prepared(uri: &'static str) -> Result<Prepared, TransportError> {
-        Prepared::new(http::Request::get(uri).body(()).unwrap())
+        Prepared::new(http::Request::get(uri).body(Bytes::new()).unwrap())
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn host_is_the_authority_unless_given() {
-        let host = |request: http::Request<()>| {
+        let host = |request: http::Request<Bytes>| {
             let prepared = Prepared::new(request).unwrap();
             let hosts: Vec<_> = prepared.request.headers().get_all(HOST).iter().cloned().collect();
             assert_eq!(prepared.request.headers().iter().next().unwrap().0, HOST);
@@ -121,9 +121,15 @@ mod tests {
             hosts[0].to_str().unwrap().to_owned()
         };
         let get = |uri: &'static str| http::Request::get(uri);
-        assert_eq!(host(get("http://Host:81/").header("a", "b").body(()).unwrap()), "Host:81");
-        assert_eq!(host(get("https://[::1]/").body(()).unwrap()), "[::1]");
-        assert_eq!(host(get("http://a/").header(HOST, "other").body(()).unwrap()), "other");
+        assert_eq!(
+            host(get("http://Host:81/").header("a", "b").body(Bytes::new()).unwrap()),
+            "Host:81"
+        );
+        assert_eq!(host(get("https://[::1]/").body(Bytes::new()).unwrap()), "[::1]");
+        assert_eq!(
+            host(get("http://a/").header(HOST, "other").body(Bytes::new()).unwrap()),
+            "other"
+        );
     }
 
     #[test]

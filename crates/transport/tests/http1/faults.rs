@@ -1,6 +1,7 @@
 //! Each way in which a server or a network can fail, and the kind it is reported as.
 
 use crate::server::{Server, assert_kind, fetch, get, get_url, read, read_request, transport};
+use bytes::Bytes;
 use ossget_transport::TransportErrorKind::{
     Broken, Connect, ConnectTimeout, HeadTimeout, Protocol, Request, Resolve,
 };
@@ -211,7 +212,7 @@ async fn a_head_that_trickles_in_is_head_timeout() {
     })
     .await;
     let begun = Instant::now();
-    let request = http::Request::get(server.url("/")).body(()).unwrap();
+    let request = http::Request::get(server.url("/")).body(Bytes::new()).unwrap();
     let limits = Limits::new(Duration::from_secs(10), Duration::from_secs(20));
     let error = transport().send(request, limits).await.unwrap_err();
     assert_kind(&error, HeadTimeout);

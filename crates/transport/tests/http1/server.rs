@@ -1,5 +1,6 @@
 //! A server that does with each connection what a test says, and what every test needs.
 
+use bytes::Bytes;
 use ossget_transport::{
     Body, HyperTransport, Limits, Response, Transport, TransportError, TransportErrorKind,
 };
@@ -93,7 +94,7 @@ pub(crate) async fn send(
     transport: &HyperTransport,
     request: http::request::Builder,
 ) -> Result<Response, TransportError> {
-    transport.send(request.body(()).unwrap(), Limits::default()).await
+    transport.send(request.body(Bytes::new()).unwrap(), Limits::default()).await
 }
 
 /// A GET whose query and whose credentials no error may repeat.

@@ -1,10 +1,11 @@
 //! What goes onto the wire and what comes back unchanged.
 
 use crate::server::{OK, Server, get, get_url, read, read_request, send, transport};
+use bytes::Bytes;
 use ossget_transport::{HyperTransport, Limits, Transport};
 use std::sync::{Arc, Mutex};
 use tokio::io::AsyncWriteExt;
-use wiremock::matchers::{any, header, method, path};
+use wiremock::matchers::{any, body_string, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 /// The one request that `send` causes.
@@ -48,6 +49,22 @@ async fn a_query_and_fields_are_sent_as_they_are_and_nothing_is_added() {
     .await;
     let fields = "x-oss-date: 20250101T000000Z\r\nhost: bucket.example\r\nx-twice: 1\r\nx-twice: 2";
     assert_eq!(sent, format!("HEAD /?b=%2f&a&&=+ HTTP/1.1\r\n{fields}\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn a_body_is_sent_with_its_length_and_no_other_framing() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(header("content-length", "11"))
+        .and(body_string("RoleArn=a%3"))
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&server)
+        .await;
+    let request = http::Request::post(server.uri()).body(Bytes::from("RoleArn=a%3")).unwrap();
+    let response = transport().send(request, Limits::default()).await.unwrap();
+    assert_eq!(response.head.status, 200);
+    let [seen] = <[_; 1]>::try_from(server.received_requests().await.unwrap()).unwrap();
+    assert!(!seen.headers.contains_key("transfer-encoding"));
 }
 
 #[tokio::test]
@@ -148,7 +165,7 @@ async fn a_name_with_several_addresses_is_reached_on_any_of_them() {
 async fn the_transport_can_be_used_as_a_trait_object() {
     let server = Server::answering(OK).await;
     let transport: Arc<dyn Transport> = Arc::new(HyperTransport::builder().build().unwrap());
-    let request = http::Request::get(server.url("/")).body(()).unwrap();
+    let request = http::Request::get(server.url("/")).body(Bytes::new()).unwrap();
     let response = transport.send(request, Limits::default()).await.unwrap();
     assert_eq!(response.head.status, 200);
 }

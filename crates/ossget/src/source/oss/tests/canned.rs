@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug)]
 pub(crate) struct Canned {
     replies: Mutex<VecDeque<Reply>>,
-    requests: Mutex<Vec<http::Request<()>>>,
+    requests: Mutex<Vec<http::Request<Bytes>>>,
 }
 
 #[derive(Debug)]
@@ -35,12 +35,12 @@ impl Canned {
         Arc::new(Self { replies, requests: Mutex::default() })
     }
 
-    pub(crate) fn requests(&self) -> Vec<http::Request<()>> {
+    pub(crate) fn requests(&self) -> Vec<http::Request<Bytes>> {
         self.requests.lock().unwrap().clone()
     }
 
     /// The only request.
-    pub(crate) fn request(&self) -> http::Request<()> {
+    pub(crate) fn request(&self) -> http::Request<Bytes> {
         let [request] = &self.requests()[..] else { panic!("not one request") };
         request.clone()
     }
@@ -50,7 +50,7 @@ impl Canned {
 impl Transport for Canned {
     async fn send(
         &self,
-        request: http::Request<()>,
+        request: http::Request<Bytes>,
         _limits: Limits,
     ) -> Result<Response, TransportError> {
         let host = request.uri().host().map(str::to_owned);

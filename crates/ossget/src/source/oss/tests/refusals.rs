@@ -5,6 +5,7 @@ use super::*;
 use crate::{Credentials, Error};
 use async_trait::async_trait;
 use base64::Engine;
+use bytes::Bytes;
 use jiff::Timestamp;
 use ossget_transport::TransportErrorKind;
 use std::sync::Mutex;
@@ -29,7 +30,7 @@ fn skewed(by: i64) -> Reply {
 }
 
 /// How far from now a request says it was signed, in seconds.
-fn signed_ahead(request: &http::Request<()>) -> i64 {
+fn signed_ahead(request: &http::Request<Bytes>) -> i64 {
     let stamp = request.headers()["x-oss-date"].to_str().unwrap();
     let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", stamp).unwrap();
     let time = time.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();

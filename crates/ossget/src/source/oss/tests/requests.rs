@@ -3,13 +3,14 @@
 use super::*;
 use crate::Credentials;
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, USER_AGENT};
 
 fn found() -> Reply {
     Reply::new(200).header("content-length", "1000").header("x-oss-request-id", "RID")
 }
 
-fn header<'a>(request: &'a http::Request<()>, name: &str) -> Option<&'a str> {
+fn header<'a>(request: &'a http::Request<Bytes>, name: &str) -> Option<&'a str> {
     request.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
