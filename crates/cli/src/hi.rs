@@ -2,16 +2,16 @@
 //! client and a download.
 
 use crate::environment::Environment;
-use crate::identity::{self, Credentialed};
+use crate::identity;
 use crate::low::{
-    AddressingStyle, ChangeAction, DurabilityLevel, GetArgs, IdentityArgs, NamingArgs,
-    ParallelChoice, PartSizeChoice, ResumeMode, SafetyArgs, SignVersion, TransferArgs, VerifyArgs,
-    VerifyMode,
+    AddressingStyle, ChangeAction, DurabilityLevel, GetArgs, IdentityArgs, ParallelChoice,
+    PartSizeChoice, ResumeMode, SafetyArgs, SignVersion, TransferArgs, VerifyArgs, VerifyMode,
 };
+use crate::source::{Named, Source};
 use ossget::{
-    Addressing, Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability,
-    Error, ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify,
-    SignatureVersion, Symlink, Verification,
+    Addressing, Anonymous, Checksum, Client, ClientBuilder, Clobber, CrcPolicy,
+    CredentialsProvider, Download, Durability, Error, ErrorKind, ExtentRequest, Object, OnChange,
+    Parallel, PartSize, Resume, ResumeVerify, SignatureVersion, Symlink, Verification,
 };
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -81,19 +81,21 @@ impl HiArgs {
     ///
     /// [`ErrorKind::Config`] for what the user must write differently, and
     /// [`ErrorKind::Credentials`] for credentials that cannot be used.
-    pub(crate) fn new(low: &GetArgs, environment: &Environment) -> Result<Self, Error> {
+    pub(crate) fn new(
+        low: &GetArgs,
+        source: Source,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
         refuse_secrets(&low.identity)?;
-        let (source, destination) = source_and_destination(low)?;
-        let object = object(source, &low.naming)?;
-        let Credentialed { provider, warnings } =
-            identity::credentials(&low.identity, environment)?;
+        let destination = destination(low)?;
         let time = low.transfer.connect_timeout;
-        let client = client(&low.identity, time, &provider, environment)?;
+        let Asked { object, client, credentials, warnings } =
+            Asked::new(source, &low.identity, time, environment)?;
         Ok(Self {
             object,
             destination: PathBuf::from(destination),
             checkpoint_dir: low.safety.checkpoint_dir.clone(),
-            credentials: provider,
+            credentials,
             warnings,
             client,
             transfer: Transfer::new(&low.transfer),
@@ -132,12 +134,14 @@ impl HiVerify {
     /// # Errors
     ///
     /// As [`HiArgs::new`].
-    pub(crate) fn new(low: &VerifyArgs, environment: &Environment) -> Result<Self, Error> {
+    pub(crate) fn new(
+        low: &VerifyArgs,
+        source: Source,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
         refuse_secrets(&low.identity)?;
-        let object = object(utf8(&low.source)?, &low.naming)?;
-        let Credentialed { provider, warnings } =
-            identity::credentials(&low.identity, environment)?;
-        let client = client(&low.identity, low.connect_timeout, &provider, environment)?;
+        let Asked { object, client, credentials, warnings } =
+            Asked::new(source, &low.identity, low.connect_timeout, environment)?;
         let mut verification = client.verify(object, &low.file);
         if let Some(checksum) = low.checksum {
             verification = verification.checksum(checksum);
@@ -145,7 +149,7 @@ impl HiVerify {
         if let Some(time) = low.retry_max_time {
             verification = verification.retry_max_time(time);
         }
-        Ok(Self { credentials: provider, warnings, verification })
+        Ok(Self { credentials, warnings, verification })
     }
 }
 
@@ -250,8 +254,8 @@ fn refuse_secrets(low: &IdentityArgs) -> Result<(), Error> {
     Ok(())
 }
 
-fn source_and_destination(low: &GetArgs) -> Result<(&str, &OsStr), Error> {
-    let GetArgs { source, destination, more, .. } = low;
+fn destination(low: &GetArgs) -> Result<&OsStr, Error> {
+    let GetArgs { destination, more, .. } = low;
     if !more.is_empty() {
         let count = more.len() + 2;
         return Err(usage(format!("{count} paths were given: one SRC and one DEST are taken"))
@@ -264,40 +268,49 @@ fn source_and_destination(low: &GetArgs) -> Result<(&str, &OsStr), Error> {
     if destination.is_empty() {
         return Err(usage("DEST is empty"));
     }
-    Ok((utf8(source)?, destination))
+    Ok(destination)
 }
 
-fn utf8(source: &OsStr) -> Result<&str, Error> {
-    source.to_str().ok_or_else(|| usage("SRC is not UTF-8, as keys of OSS are"))
+/// What is asked for an object, and whom.
+struct Asked {
+    object: Object,
+    client: Client,
+    credentials: Arc<dyn CredentialsProvider>,
+    warnings: Vec<String>,
 }
 
-fn object(source: &str, low: &NamingArgs) -> Result<Object, Error> {
-    if source.starts_with('@') {
-        return Err(usage("SRC `@FILE`: reading the source from a file is not supported yet"));
-    }
-    let scheme = source.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if let Some(scheme) = scheme.filter(|scheme| OTHER_SCHEMES.contains(&scheme.as_str())) {
-        let what = format!("SRC {scheme}://: only oss://bucket/key is supported yet");
-        return Err(usage(what));
-    }
-    let object =
-        if low.literal_key { Object::parse_literal(source) } else { Object::parse(source) }?;
-    match &low.version_id {
-        Some(id) if object.version().is_some_and(|other| other != id) => {
-            Err(usage("--version-id names another version than `?versionId=` in SRC does")
-                .with_hint("name one version; --literal-key if the key really ends so"))
-        }
-        Some(id) => object.version_id(id),
-        None => Ok(object),
+impl Asked {
+    fn new(
+        source: Source,
+        identity: &IdentityArgs,
+        connect_timeout: Option<Duration>,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let mut warnings: Vec<String> = source.warning().into_iter().collect();
+        let named = source.named?;
+        let object = named.object();
+        let (builder, credentials) = match named {
+            // It lets in whoever has it: credentials would only be in danger.
+            Named::Url(url) => {
+                (Client::of_url(url), Arc::new(Anonymous) as Arc<dyn CredentialsProvider>)
+            }
+            Named::Object(_) => {
+                let found = identity::credentials(identity, environment)?;
+                warnings.extend(found.warnings);
+                (service(identity, &found.provider, environment)?, found.provider)
+            }
+        };
+        let client = connected(builder, identity, connect_timeout).build()?;
+        Ok(Self { object, client, credentials, warnings })
     }
 }
 
-fn client(
+/// What there is to be known of the service.
+fn service(
     identity: &IdentityArgs,
-    connect_timeout: Option<Duration>,
     credentials: &Arc<dyn CredentialsProvider>,
     environment: &Environment,
-) -> Result<Client, Error> {
+) -> Result<ClientBuilder, Error> {
     let endpoint = setting(identity.endpoint.as_ref(), "OSS_ENDPOINT", environment)?;
     let Some(endpoint) = endpoint else {
         return Err(usage("there is no endpoint").with_hint(
@@ -321,6 +334,15 @@ fn client(
             SignVersion::V1 => SignatureVersion::V1,
         });
     }
+    Ok(builder)
+}
+
+/// How it is reached.
+fn connected(
+    mut builder: ClientBuilder,
+    identity: &IdentityArgs,
+    connect_timeout: Option<Duration>,
+) -> ClientBuilder {
     if let Some(path) = &identity.ca_cert {
         builder = builder.ca_cert(path);
     }
@@ -330,7 +352,7 @@ fn client(
     if identity.allow_plaintext {
         builder = builder.dangerous().allow_plaintext();
     }
-    builder.build()
+    builder
 }
 
 /// A flag, or else a variable.
@@ -350,9 +372,6 @@ fn setting(
 pub(crate) fn usage(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message.into())
 }
-
-/// What the contract promises for later; named, so that nobody takes it for a mistyped bucket.
-const OTHER_SCHEMES: [&str; 6] = ["http", "https", "s3", "gs", "az", "file"];
 
 #[cfg(test)]
 mod tests;

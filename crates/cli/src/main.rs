@@ -17,6 +17,7 @@ mod output;
 mod range;
 mod signals;
 mod size;
+mod source;
 mod verify;
 
 use environment::Environment;

@@ -4,8 +4,8 @@ use crate::credentials::CredentialsProvider;
 use crate::download::Download;
 use crate::driver::Pace;
 use crate::endpoint::{Addressing, Endpoint};
-use crate::source::{OssSource, Plaintext, Signing, Source};
-use crate::{Error, ErrorKind, Object};
+use crate::source::{OssSource, Plaintext, Signing, Source, UrlSource};
+use crate::{Error, ErrorKind, Object, ObjectUrl};
 use ossget_fs::{FileSystem, NativeFileSystem};
 use ossget_sign::SignatureVersion;
 use ossget_transport::{HyperTransport, Limits, Transport};
@@ -25,8 +25,7 @@ pub struct Client {
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct ClientBuilder {
-    endpoint: String,
-    credentials: Arc<dyn CredentialsProvider>,
+    service: Service,
     region: Option<String>,
     addressing: Option<Addressing>,
     sign_version: SignatureVersion,
@@ -37,6 +36,13 @@ pub struct ClientBuilder {
     file_system: Option<Arc<dyn FileSystem>>,
 }
 
+/// What is asked for objects.
+#[derive(Debug)]
+enum Service {
+    Oss { endpoint: String, credentials: Arc<dyn CredentialsProvider> },
+    Url(ObjectUrl),
+}
+
 impl Client {
     /// Begins a client for an endpoint: `https://oss-cn-hangzhou.aliyuncs.com`, a custom domain,
     /// an address; without a scheme, https.
@@ -44,18 +50,18 @@ impl Client {
         endpoint: impl Into<String>,
         credentials: impl CredentialsProvider,
     ) -> ClientBuilder {
-        ClientBuilder {
+        ClientBuilder::new(Service::Oss {
             endpoint: endpoint.into(),
             credentials: Arc::new(credentials),
-            region: None,
-            addressing: None,
-            sign_version: SignatureVersion::V4,
-            ca_cert: None,
-            limits: Limits::default(),
-            plaintext: Plaintext::Refuse,
-            transport: None,
-            file_system: None,
-        }
+        })
+    }
+
+    /// Begins a client for what one URL names, public or presigned: its
+    /// [`object`](ObjectUrl::object). Region, addressing and signature version mean nothing there.
+    ///
+    /// With a new URL for the same object a download goes on where one with an older URL ended.
+    pub fn of_url(url: ObjectUrl) -> ClientBuilder {
+        ClientBuilder::new(Service::Url(url))
     }
 
     /// A client over any source and file system.
@@ -72,6 +78,20 @@ impl Client {
 }
 
 impl ClientBuilder {
+    fn new(service: Service) -> Self {
+        Self {
+            service,
+            region: None,
+            addressing: None,
+            sign_version: SignatureVersion::V4,
+            ca_cert: None,
+            limits: Limits::default(),
+            plaintext: Plaintext::Refuse,
+            transport: None,
+            file_system: None,
+        }
+    }
+
     /// The region to sign for, such as `cn-hangzhou`. Taken from the endpoint where that names
     /// one; an explicit region wins.
     pub fn region(mut self, region: impl Into<String>) -> Self {
@@ -127,24 +147,26 @@ impl ClientBuilder {
     ///
     /// Kind [`Config`](ErrorKind::Config), naming field, value and bound.
     pub fn build(self) -> Result<Client, Error> {
-        let endpoint = Endpoint::parse(&self.endpoint)?;
+        let (endpoint, credentials) = match self.service {
+            Service::Oss { endpoint, credentials } => (Endpoint::parse(&endpoint)?, credentials),
+            Service::Url(url) => {
+                let transport = transport(self.transport, self.ca_cert)?;
+                let source = UrlSource::new(transport, url, self.limits, self.plaintext)?;
+                return Ok(client(Arc::new(source), self.file_system));
+            }
+        };
         let signing = match self.sign_version {
             SignatureVersion::V1 => Signing::V1,
             SignatureVersion::V4 => Signing::v4(&endpoint, self.region.as_deref())?,
         };
-        let transport = match self.transport {
-            Some(transport) => transport,
-            None => hyper_transport(self.ca_cert)?,
-        };
-        let mut source = OssSource::builder(transport, endpoint, signing, self.credentials)
+        let transport = transport(self.transport, self.ca_cert)?;
+        let mut source = OssSource::builder(transport, endpoint, signing, credentials)
             .limits(self.limits)
             .plaintext(self.plaintext);
         if let Some(addressing) = self.addressing {
             source = source.addressing(addressing);
         }
-        let source = source.build()?;
-        let file_system = self.file_system.unwrap_or_else(|| Arc::new(NativeFileSystem::new()));
-        Ok(Client::with_source(Arc::new(source), file_system))
+        Ok(client(Arc::new(source.build()?), self.file_system))
     }
 }
 
@@ -164,7 +186,18 @@ impl DangerousBuilder {
     }
 }
 
-fn hyper_transport(ca_cert: Option<PathBuf>) -> Result<Arc<dyn Transport>, Error> {
+fn client(source: Arc<dyn Source>, file_system: Option<Arc<dyn FileSystem>>) -> Client {
+    Client::with_source(source, file_system.unwrap_or_else(|| Arc::new(NativeFileSystem::new())))
+}
+
+/// The caller's transport, or else one of ours.
+fn transport(
+    own: Option<Arc<dyn Transport>>,
+    ca_cert: Option<PathBuf>,
+) -> Result<Arc<dyn Transport>, Error> {
+    if let Some(transport) = own {
+        return Ok(transport);
+    }
     let failed = |error| Error::new(ErrorKind::Config, "TLS cannot be set up").with_source(error);
     let mut builder = HyperTransport::builder();
     if let Some(path) = ca_cert {

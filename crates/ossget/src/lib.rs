@@ -37,6 +37,7 @@ mod endpoint;
 mod error;
 mod event;
 mod object;
+mod object_url;
 mod options;
 mod progress;
 mod source;
@@ -53,13 +54,14 @@ pub use endpoint::{Addressing, Endpoint};
 pub use error::{Error, ErrorKind};
 pub use event::DownloadEvent;
 pub use object::Object;
+pub use object_url::ObjectUrl;
 pub use options::{Clobber, Durability, Parallel, Resume, Symlink};
 pub use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
 pub use ossget_core::{ByteRange, ExtentRequest, ObjectIdentity, PartSize, PartSizeError};
 pub use ossget_sign::SignatureVersion;
 pub use progress::{DownloadHandle, Phase, Progress};
 pub use source::{
-    OssSource, OssSourceBuilder, Plaintext, RangeBody, Signing, Source, SourceError,
+    OssSource, OssSourceBuilder, Plaintext, RangeBody, Signing, Source, SourceError, UrlSource,
     transport_failure,
 };
 pub use verification::{Verdict, Verification, Verified};

@@ -1,15 +1,20 @@
 //! Where the bytes of an object come from.
 
+mod answer;
+#[cfg(test)]
+mod canned;
 mod clock;
 mod error;
 mod oss;
 mod redaction;
 mod service_error;
+mod url;
 
 pub(crate) use error::kind_of;
 pub use error::{SourceError, transport_failure};
 pub use oss::{OssSource, OssSourceBuilder, Plaintext, Signing};
 pub(crate) use service_error::ServiceError;
+pub use url::UrlSource;
 
 use crate::Object;
 use async_trait::async_trait;
@@ -62,3 +67,6 @@ pub struct RangeBody {
     /// Whether the service says that it holds answers back: it wants no more of them at once.
     pub held_back: bool,
 }
+
+/// Says who asks, unless the caller says something else.
+const DEFAULT_USER_AGENT: &str = concat!("ossget/", env!("CARGO_PKG_VERSION"));

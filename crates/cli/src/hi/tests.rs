@@ -15,7 +15,8 @@ fn high(
     let Command::Get(low) = LowArgs::parse_arguments(all).unwrap().command else {
         panic!("not `get`");
     };
-    HiArgs::new(&low, &Environment::of(variables))
+    let source = Source::read(&low.source, &low.naming);
+    HiArgs::new(&low, source, &Environment::of(variables))
 }
 
 fn refusal(arguments: &[&str]) -> String {
@@ -62,9 +63,18 @@ fn secrets_on_the_command_line_are_refused_with_the_alternatives() {
 fn what_comes_later_is_named_and_refused() {
     assert!(refusal(&["oss://bkt/k", "-"]).contains("standard output"));
     assert!(refusal(&["oss://bkt/k", "f", "g"]).contains("3 paths"));
-    assert!(refusal(&["https://h/k?Signature=canary", "f"]).contains("https://"));
     assert!(refusal(&["S3://bkt/k", "f"]).contains("s3://"));
-    assert!(refusal(&["@file", "f"]).contains("@FILE"));
+}
+
+#[test]
+fn a_url_is_asked_without_credentials() {
+    let hi = high(&["https://h/a%20k?Expires=1&Signature=canary", "f"], VARIABLES).unwrap();
+    assert!(hi.credentials.is_anonymous());
+    assert_eq!((hi.object.bucket(), hi.object.key()), ("https://h", "a%20k"));
+    assert_eq!(hi.warnings.len(), 1, "{:?}", hi.warnings);
+    assert!(!format!("{hi:?}").contains("canary"));
+    assert!(refusal(&["http://h/k?Expires=1&Signature=canary", "f"]).contains("https"));
+    high(&["http://h/k?Signature=x", "f", "--allow-plaintext"], &[]).unwrap();
 }
 
 #[test]

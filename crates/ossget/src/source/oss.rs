@@ -1,21 +1,20 @@
 //! Objects of Alibaba Cloud OSS, by signed requests.
 
-mod answer;
 mod builder;
 
 pub use builder::{OssSourceBuilder, Plaintext, Signing};
 
+use super::answer::{self, Refusal};
 use super::clock::{Clock, Correction, SigningTime, Trust};
 use super::{RangeBody, Source, SourceError};
 use crate::credentials::CredentialsProvider;
 use crate::endpoint::{Addressing, Endpoint, Located};
 use crate::{ErrorKind, Object};
-use answer::Refusal;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use ossget_core::{ByteRange, Expectation, Failure, ObjectIdentity, Verdict, judge};
+use ossget_core::{ByteRange, Failure, ObjectIdentity};
 use ossget_sign::{Signer, encode_query};
 use ossget_transport::{Limits, Response, Transport};
 use std::fmt;
@@ -70,7 +69,7 @@ struct Stamp {
 /// How the service took a request.
 enum Answer {
     Success(Response),
-    Refusal(Refusal),
+    Refusal(Refusal, Stamp),
 }
 
 impl OssSource {
@@ -86,16 +85,16 @@ impl OssSource {
 
     /// Sends a request, and once more if that may help, until there is a status of success.
     async fn exchange(&self, call: &Call<'_>) -> Result<Response, SourceError> {
-        let refusal = match self.send(self.sign(call).await?).await? {
+        let (refusal, stamp) = match self.send(self.sign(call).await?).await? {
             Answer::Success(response) => return Ok(response),
-            Answer::Refusal(refusal) => refusal,
+            Answer::Refusal(refusal, stamp) => (refusal, stamp),
         };
-        let Some(renewed) = self.renew(call, &refusal).await else {
+        let Some(renewed) = self.renew(call, &refusal, &stamp).await else {
             return Err(refusal.error);
         };
         match self.send(renewed).await? {
             Answer::Success(response) => Ok(response),
-            Answer::Refusal(refusal) => Err(refusal.error),
+            Answer::Refusal(refusal, _) => Err(refusal.error),
         }
     }
 
@@ -104,17 +103,17 @@ impl OssSource {
         if response.head.status.is_success() {
             return Ok(Answer::Success(response));
         }
-        let mut refusal = Refusal::read(response, signed.stamp).await;
+        let mut refusal = Refusal::read(response, &signed.stamp.secrets()).await;
         refusal.error = refusal.error.with_host(self.endpoint.host());
-        Ok(Answer::Refusal(refusal))
+        Ok(Answer::Refusal(refusal, signed.stamp))
     }
 
     /// The request signed again, if what it was refused for is different now.
-    async fn renew(&self, call: &Call<'_>, refusal: &Refusal) -> Option<Signed> {
+    async fn renew(&self, call: &Call<'_>, refusal: &Refusal, stamp: &Stamp) -> Option<Signed> {
         match refusal.error.failure() {
             Failure::ClockSkew if self.trust() == Trust::Granted => {
                 let now = SystemTime::now();
-                match self.clock.correct(refusal.stamp.time, refusal.server_time?, now) {
+                match self.clock.correct(stamp.time, refusal.server_time?, now) {
                     Correction::Corrected { offset_seconds } => {
                         tracing::warn!(
                             offset_seconds,
@@ -127,7 +126,7 @@ impl OssSource {
             }
             Failure::ExpiredCredentials => {
                 let signed = self.sign(call).await.ok()?;
-                (!signed.stamp.is_of_the_same_credentials(&refusal.stamp)).then_some(signed)
+                (!signed.stamp.is_of_the_same_credentials(stamp)).then_some(signed)
             }
             _ => None,
         }
@@ -241,20 +240,11 @@ impl Source for OssSource {
         range: ByteRange,
         pinned: &ObjectIdentity,
     ) -> Result<RangeBody, SourceError> {
-        let call = Call { method: Method::GET, object, headers: range_headers(range, pinned)? };
-        let Response { head, body } = self.exchange(&call).await?;
-        let verdict = answer::response_head(&head)
-            .map(|head| judge(&head, &Expectation { range, identity: pinned }));
-        match verdict {
-            Ok(Verdict::Accept { range: granted }) => {
-                let held_back = head.headers.contains_key(QOS_DELAY_TIME);
-                Ok(RangeBody { granted, body, held_back })
-            }
-            Ok(Verdict::Reject(rejection)) => {
-                Err(answer::rejected(rejection).with_host(self.endpoint.host()))
-            }
-            Err(error) => Err(error.with_host(self.endpoint.host())),
-        }
+        let mut headers = answer::range_headers(range, pinned)?;
+        headers.insert(RANGE_BEHAVIOR, HeaderValue::from_static("standard"));
+        let response = self.exchange(&Call { method: Method::GET, object, headers }).await?;
+        answer::range_body(response, range, pinned)
+            .map_err(|error| error.with_host(self.endpoint.host()))
     }
 }
 
@@ -286,35 +276,6 @@ impl fmt::Debug for OssSource {
     }
 }
 
-/// What makes a GET one of a range of the pinned content.
-fn range_headers(range: ByteRange, pinned: &ObjectIdentity) -> Result<HeaderMap, SourceError> {
-    let Some(range) = range.header() else {
-        return Err(SourceError::new(Failure::Fatal, "an empty range cannot be asked for")
-            .with_kind(ErrorKind::Internal));
-    };
-    let value = |text: &str| {
-        HeaderValue::from_str(text).map_err(|error| {
-            SourceError::new(Failure::Fatal, "the object's ETag or date cannot be sent back")
-                .with_kind(ErrorKind::Protocol)
-                .with_source(error)
-        })
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert(RANGE, value(&range.to_string())?);
-    headers.insert(RANGE_BEHAVIOR, HeaderValue::from_static("standard"));
-    // A weak ETag would never match (RFC 9110, section 13.1.1), as if the object had changed.
-    if let Some(etag) = pinned.etag.as_deref().filter(|_| pinned.is_pinned()) {
-        headers.insert(IF_MATCH, value(etag)?);
-    } else if let Some(date) = &pinned.last_modified {
-        // To the second only, but better than nothing.
-        headers.insert(IF_UNMODIFIED_SINCE, value(date)?);
-    }
-    Ok(headers)
-}
-
-/// Milliseconds by which the service held an answer back because a limit of bandwidth was reached
-/// (OSS documentation, "Bandwidth throttling").
-const QOS_DELAY_TIME: HeaderName = HeaderName::from_static("x-oss-qos-delay-time");
 const RANGE_BEHAVIOR: HeaderName = HeaderName::from_static("x-oss-range-behavior");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token");
 

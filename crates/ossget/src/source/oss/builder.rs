@@ -4,6 +4,7 @@ use super::OssSource;
 use crate::credentials::CredentialsProvider;
 use crate::endpoint::{Addressing, Endpoint};
 use crate::error::printable;
+use crate::source::DEFAULT_USER_AGENT;
 use crate::source::clock::Clock;
 use crate::{Error, ErrorKind};
 use http::header::{ACCEPT_ENCODING, USER_AGENT};
@@ -189,7 +190,6 @@ fn is_reserved(name: &str) -> bool {
 
 const OSS: &str = "oss";
 const CLOUD_BOX: &str = "oss-cloudbox";
-const DEFAULT_USER_AGENT: &str = concat!("ossget/", env!("CARGO_PKG_VERSION"));
 /// Characters of a refused value that are shown.
 const MAX_SHOWN: usize = 80;
 
