@@ -1,5 +1,6 @@
 //! `ossget get`: one object.
 
+use crate::cat;
 use crate::environment::Environment;
 use crate::exit;
 use crate::hi::{HiArgs, usage};
@@ -19,6 +20,9 @@ use tracing_subscriber::EnvFilter;
 /// Runs the command and returns its exit code.
 pub(crate) fn run(low: &GetArgs, environment: &Environment) -> u8 {
     let source = Source::read(&low.source, &low.naming);
+    if low.destination == "-" && low.more.is_empty() {
+        return cat::run_get(low, source, environment);
+    }
     let names = names(low, &source);
     let screen = Screen::on_stderr(&low.output, environment);
     let (lines, unwritable) = match lines(low, &source) {

@@ -1,19 +1,19 @@
 //! What the user meant: the arguments joined with the environment, checked, and made into a
 //! client and a download.
 
+use crate::asked::Asked;
 use crate::environment::Environment;
-use crate::identity;
 use crate::low::{
-    AddressingStyle, ChangeAction, DurabilityLevel, GetArgs, IdentityArgs, ParallelChoice,
-    PartSizeChoice, ResumeMode, SafetyArgs, SignVersion, TransferArgs, VerifyArgs, VerifyMode,
+    ChangeAction, DurabilityLevel, GetArgs, ParallelChoice, PartSizeChoice, ResumeMode, SafetyArgs,
+    TransferArgs, VerifyArgs, VerifyMode,
 };
-use crate::source::{Named, Source};
+use crate::source::Source;
 use ossget::{
-    Addressing, Anonymous, Checksum, Client, ClientBuilder, Clobber, CrcPolicy,
-    CredentialsProvider, Download, Durability, Error, ErrorKind, ExtentRequest, Object, OnChange,
-    Parallel, PartSize, Resume, ResumeVerify, SignatureVersion, Symlink, Verification,
+    Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability, Error,
+    ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify, Symlink,
+    Verification,
 };
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,11 +86,10 @@ impl HiArgs {
         source: Source,
         environment: &Environment,
     ) -> Result<Self, Error> {
-        refuse_secrets(&low.identity)?;
         let destination = destination(low)?;
         let time = low.transfer.connect_timeout;
         let Asked { object, client, credentials, warnings } =
-            Asked::new(source, &low.identity, time, environment)?;
+            Asked::new(source, &low.identity, &low.request, time, environment)?;
         Ok(Self {
             object,
             destination: PathBuf::from(destination),
@@ -139,9 +138,8 @@ impl HiVerify {
         source: Source,
         environment: &Environment,
     ) -> Result<Self, Error> {
-        refuse_secrets(&low.identity)?;
         let Asked { object, client, credentials, warnings } =
-            Asked::new(source, &low.identity, low.connect_timeout, environment)?;
+            Asked::new(source, &low.identity, &low.request, low.connect_timeout, environment)?;
         let mut verification = client.verify(object, &low.file);
         if let Some(checksum) = low.checksum {
             verification = verification.checksum(checksum);
@@ -179,14 +177,11 @@ impl Transfer {
 
     fn new(low: &TransferArgs) -> Self {
         Self {
-            part_size: match low.part_size {
-                None | Some(PartSizeChoice::Auto) => None,
-                Some(PartSizeChoice::Fixed(size)) => Some(size),
-            },
-            parallel: match low.parallel {
-                None | Some(ParallelChoice::Auto) => Parallel::Auto,
-                Some(ParallelChoice::Fixed(count)) => Parallel::Fixed(count),
-            },
+            part_size: low.part_size.and_then(PartSizeChoice::fixed),
+            parallel: low
+                .parallel
+                .and_then(ParallelChoice::fixed)
+                .map_or(Parallel::Auto, Parallel::Fixed),
             retries: low.retries,
             retry_max_time: low.retry_max_time,
             read_timeout: low.read_timeout,
@@ -229,31 +224,6 @@ impl Safety {
     }
 }
 
-/// Secrets on the command line are visible to every user of the machine.
-fn refuse_secrets(low: &IdentityArgs) -> Result<(), Error> {
-    let refused = |flag: &str, file: &str, variables: &str| {
-        Err(usage(format!(
-            "{flag} is refused: every user of this machine can read the command line"
-        ))
-        .with_hint(format!("put it into a file and give {file} FILE, or set {variables}")))
-    };
-    if low.access_key_secret.is_some() {
-        return refused(
-            "-k/--access-key-secret",
-            "--access-key-secret-file",
-            "OSS_ACCESS_KEY_SECRET or ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-        );
-    }
-    if low.sts_token.is_some() {
-        return refused(
-            "-t/--sts-token",
-            "--sts-token-file",
-            "OSS_SESSION_TOKEN or ALIBABA_CLOUD_SECURITY_TOKEN",
-        );
-    }
-    Ok(())
-}
-
 fn destination(low: &GetArgs) -> Result<&OsStr, Error> {
     let GetArgs { destination, more, .. } = low;
     if !more.is_empty() {
@@ -261,111 +231,10 @@ fn destination(low: &GetArgs) -> Result<&OsStr, Error> {
         return Err(usage(format!("{count} paths were given: one SRC and one DEST are taken"))
             .with_hint("run ossget once for each object"));
     }
-    if destination == "-" {
-        return Err(usage("DEST `-`: writing to standard output is not supported yet")
-            .with_hint("name a file; one that is called `-` is ./-"));
-    }
     if destination.is_empty() {
         return Err(usage("DEST is empty"));
     }
     Ok(destination)
-}
-
-/// What is asked for an object, and whom.
-struct Asked {
-    object: Object,
-    client: Client,
-    credentials: Arc<dyn CredentialsProvider>,
-    warnings: Vec<String>,
-}
-
-impl Asked {
-    fn new(
-        source: Source,
-        identity: &IdentityArgs,
-        connect_timeout: Option<Duration>,
-        environment: &Environment,
-    ) -> Result<Self, Error> {
-        let mut warnings: Vec<String> = source.warning().into_iter().collect();
-        let named = source.named?;
-        let object = named.object();
-        let (builder, credentials) = match named {
-            // It lets in whoever has it: credentials would only be in danger.
-            Named::Url(url) => {
-                (Client::of_url(url), Arc::new(Anonymous) as Arc<dyn CredentialsProvider>)
-            }
-            Named::Object(_) => {
-                let found = identity::credentials(identity, environment)?;
-                warnings.extend(found.warnings);
-                (service(identity, &found.provider, environment)?, found.provider)
-            }
-        };
-        let client = connected(builder, identity, connect_timeout).build()?;
-        Ok(Self { object, client, credentials, warnings })
-    }
-}
-
-/// What there is to be known of the service.
-fn service(
-    identity: &IdentityArgs,
-    credentials: &Arc<dyn CredentialsProvider>,
-    environment: &Environment,
-) -> Result<ClientBuilder, Error> {
-    let endpoint = setting(identity.endpoint.as_ref(), "OSS_ENDPOINT", environment)?;
-    let Some(endpoint) = endpoint else {
-        return Err(usage("there is no endpoint").with_hint(
-            "give -e/--endpoint or set OSS_ENDPOINT, such as https://oss-cn-hangzhou.aliyuncs.com",
-        ));
-    };
-    let mut builder = Client::builder(endpoint, Arc::clone(credentials));
-    if let Some(region) = setting(identity.region.as_ref(), "OSS_REGION", environment)? {
-        builder = builder.region(region);
-    }
-    if let Some(style) = identity.addressing_style {
-        builder = builder.addressing(match style {
-            AddressingStyle::Virtual => Addressing::Virtual,
-            AddressingStyle::Path => Addressing::Path,
-            AddressingStyle::Cname => Addressing::Cname,
-        });
-    }
-    if let Some(version) = identity.sign_version {
-        builder = builder.sign_version(match version {
-            SignVersion::V4 => SignatureVersion::V4,
-            SignVersion::V1 => SignatureVersion::V1,
-        });
-    }
-    Ok(builder)
-}
-
-/// How it is reached.
-fn connected(
-    mut builder: ClientBuilder,
-    identity: &IdentityArgs,
-    connect_timeout: Option<Duration>,
-) -> ClientBuilder {
-    if let Some(path) = &identity.ca_cert {
-        builder = builder.ca_cert(path);
-    }
-    if let Some(time) = connect_timeout {
-        builder = builder.connect_timeout(time);
-    }
-    if identity.allow_plaintext {
-        builder = builder.dangerous().allow_plaintext();
-    }
-    builder
-}
-
-/// A flag, or else a variable.
-fn setting(
-    flag: Option<&String>,
-    variable: &str,
-    environment: &Environment,
-) -> Result<Option<String>, Error> {
-    if let Some(value) = flag {
-        return Ok(Some(value.clone()));
-    }
-    let value = environment.get(variable).map(OsString::into_string).transpose();
-    value.map_err(|_| usage(format!("the environment variable {variable} is not UTF-8")))
 }
 
 /// An error that the user mends by writing the command differently.

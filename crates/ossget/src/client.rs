@@ -4,12 +4,17 @@ use crate::credentials::CredentialsProvider;
 use crate::download::Download;
 use crate::driver::Pace;
 use crate::endpoint::{Addressing, Endpoint};
-use crate::source::{OssSource, Plaintext, Signing, Source, UrlSource};
+use crate::source::{
+    OssSource, OssSourceBuilder, Plaintext, Precondition, Signing, Source, TrafficLimit, UrlSource,
+};
 use crate::{Error, ErrorKind, Object, ObjectUrl};
+use http::{HeaderName, HeaderValue};
 use ossget_fs::{FileSystem, NativeFileSystem};
 use ossget_sign::SignatureVersion;
 use ossget_transport::{HyperTransport, Limits, Transport};
+use std::error::Error as StdError;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +37,24 @@ pub struct ClientBuilder {
     ca_cert: Option<PathBuf>,
     limits: Limits,
     plaintext: Plaintext,
+    asking: Asking,
     transport: Option<Arc<dyn Transport>>,
     file_system: Option<Arc<dyn FileSystem>>,
+}
+
+/// What requests ask for besides the object.
+#[derive(Debug, Default)]
+struct Asking {
+    payer: Option<Payer>,
+    traffic_limit: Option<TrafficLimit>,
+    headers: Vec<(String, String)>,
+    preconditions: Vec<Precondition>,
+}
+
+/// Who pays, where the bucket's owner does not.
+#[derive(Clone, Copy, Debug)]
+enum Payer {
+    Requester,
 }
 
 /// What is asked for objects.
@@ -87,6 +108,7 @@ impl ClientBuilder {
             ca_cert: None,
             limits: Limits::default(),
             plaintext: Plaintext::Refuse,
+            asking: Asking::default(),
             transport: None,
             file_system: None,
         }
@@ -109,6 +131,32 @@ impl ClientBuilder {
     /// The signature version; V4 by default.
     pub const fn sign_version(mut self, version: SignatureVersion) -> Self {
         self.sign_version = version;
+        self
+    }
+
+    /// Pays for the traffic where the bucket's owner wants that of whoever asks.
+    pub const fn requester_pays(mut self) -> Self {
+        self.asking.payer = Some(Payer::Requester);
+        self
+    }
+
+    /// The rate at which the service sends each answer; several connections have it each.
+    pub const fn traffic_limit(mut self, limit: TrafficLimit) -> Self {
+        self.asking.traffic_limit = Some(limit);
+        self
+    }
+
+    /// A header field to send with every request, instead of an earlier one of the same name.
+    /// Those that this crate, the signature or the transport needs are refused by `build`, and so
+    /// are all that begin with `if-`: see [`ClientBuilder::precondition`].
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.asking.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// What must hold of an object when it is looked at, besides what was set before.
+    pub fn precondition(mut self, precondition: Precondition) -> Self {
+        self.asking.preconditions.push(precondition);
         self
     }
 
@@ -151,6 +199,7 @@ impl ClientBuilder {
             Service::Oss { endpoint, credentials } => (Endpoint::parse(&endpoint)?, credentials),
             Service::Url(url) => {
                 let transport = transport(self.transport, self.ca_cert)?;
+                self.asking.refuse_for_url()?;
                 let source = UrlSource::new(transport, url, self.limits, self.plaintext)?;
                 return Ok(client(Arc::new(source), self.file_system));
             }
@@ -166,7 +215,48 @@ impl ClientBuilder {
         if let Some(addressing) = self.addressing {
             source = source.addressing(addressing);
         }
-        Ok(client(Arc::new(source.build()?), self.file_system))
+        let source = self.asking.apply(source)?.build()?;
+        Ok(client(Arc::new(source), self.file_system))
+    }
+}
+
+impl Asking {
+    fn apply(self, mut source: OssSourceBuilder) -> Result<OssSourceBuilder, Error> {
+        if let Some(Payer::Requester) = self.payer {
+            source = source.requester_pays();
+        }
+        if let Some(limit) = self.traffic_limit {
+            source = source.traffic_limit(limit);
+        }
+        for (name, value) in self.headers {
+            let refused = |what: &str, error: Box<dyn StdError + Send + Sync>| {
+                // A value may be a secret, and so may a name with a colon in it.
+                Error::config("header", "(not shown)", what).with_source(error)
+            };
+            let name = HeaderName::from_str(&name)
+                .map_err(|error| refused("of a name that HTTP allows", error.into()))?;
+            let value = HeaderValue::from_str(&value)
+                .map_err(|error| refused("of a value of visible characters", error.into()))?;
+            source = source.header(name, value);
+        }
+        Ok(self.preconditions.into_iter().fold(source, OssSourceBuilder::precondition))
+    }
+
+    /// A URL says all that is asked for itself, and it may be signed.
+    fn refuse_for_url(&self) -> Result<(), Error> {
+        let Self { payer, traffic_limit, headers, preconditions } = self;
+        let is_free = payer.is_none()
+            && traffic_limit.is_none()
+            && headers.is_empty()
+            && preconditions.is_empty();
+        match is_free {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Config,
+                "a payer, a traffic limit, headers and preconditions do not go with a URL",
+            )
+            .with_hint("get a URL that is signed for what you want")),
+        }
     }
 }
 

@@ -39,8 +39,11 @@ mod event;
 mod object;
 mod object_url;
 mod options;
+mod patience;
 mod progress;
+mod reading;
 mod source;
+mod stat;
 mod verification;
 
 pub use checksum::{Checksum, ChecksumError};
@@ -60,10 +63,12 @@ pub use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
 pub use ossget_core::{ByteRange, ExtentRequest, ObjectIdentity, PartSize, PartSizeError};
 pub use ossget_sign::SignatureVersion;
 pub use progress::{DownloadHandle, Phase, Progress};
+pub use reading::{ObjectReader, Reading};
 pub use source::{
-    OssSource, OssSourceBuilder, Plaintext, RangeBody, Signing, Source, SourceError, UrlSource,
-    transport_failure,
+    OssSource, OssSourceBuilder, Plaintext, Precondition, RangeBody, Signing, Source, SourceError,
+    TrafficLimit, UrlSource, transport_failure,
 };
+pub use stat::ObjectStat;
 pub use verification::{Verdict, Verification, Verified};
 
 /// The README's examples are compiled and run with the tests.

@@ -50,6 +50,12 @@ impl ObjectUrl {
         self.expires
     }
 
+    /// All of it, with its query: a secret.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        format!("{}{}", self.endpoint, self.target)
+    }
+
     /// Whether the URL has a query that may sign it.
     pub(crate) fn is_signed(&self) -> bool {
         self.secrets().next().is_some()

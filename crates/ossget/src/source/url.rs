@@ -2,7 +2,7 @@
 
 use super::answer::{self, Refusal};
 use super::{Plaintext, RangeBody, Source, SourceError};
-use crate::{Error, ErrorKind, Object, ObjectUrl};
+use crate::{Error, ErrorKind, Object, ObjectStat, ObjectUrl};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE, USER_AGENT};
@@ -85,7 +85,7 @@ impl UrlSource {
         error.with_host(self.url.endpoint().host())
     }
 
-    async fn look(&self, object: &Object) -> Result<ObjectIdentity, SourceError> {
+    async fn look(&self, object: &Object) -> Result<ObjectStat, SourceError> {
         let headers = HeaderMap::from_iter([(RANGE, HeaderValue::from_static("bytes=0-0"))]);
         let response = self.get(object, headers).await?;
         let headers = &response.head.headers;
@@ -100,7 +100,7 @@ impl UrlSource {
             status if status.is_success() => return Err(answer::unexpected(status)),
             _ => return Err(self.refused(response).await),
         };
-        answer::identity_of(headers, length)
+        Ok(ObjectStat::new(answer::identity_of(headers, length)?, headers))
     }
 }
 
@@ -108,6 +108,11 @@ impl UrlSource {
 impl Source for UrlSource {
     /// GET of the first byte.
     async fn probe(&self, object: &Object) -> Result<ObjectIdentity, SourceError> {
+        Ok(self.stat(object).await?.identity)
+    }
+
+    /// GET of the first byte.
+    async fn stat(&self, object: &Object) -> Result<ObjectStat, SourceError> {
         self.look(object).await.map_err(|error| self.told(error))
     }
 

@@ -1,6 +1,7 @@
 //! How a source of objects of OSS is made.
 
 use super::OssSource;
+use super::options::{self, Precondition, TrafficLimit};
 use crate::credentials::CredentialsProvider;
 use crate::endpoint::{Addressing, Endpoint};
 use crate::error::printable;
@@ -25,6 +26,7 @@ pub struct OssSourceBuilder {
     limits: Limits,
     plaintext: Plaintext,
     headers: HeaderMap,
+    preconditions: Vec<Precondition>,
 }
 
 /// How requests are signed.
@@ -104,6 +106,7 @@ impl OssSourceBuilder {
             limits: Limits::default(),
             plaintext: Plaintext::default(),
             headers,
+            preconditions: Vec::new(),
         }
     }
 
@@ -132,6 +135,24 @@ impl OssSourceBuilder {
         self
     }
 
+    /// Pays for the traffic, where the bucket's owner wants that of whoever asks.
+    pub fn requester_pays(self) -> Self {
+        let (name, value) = options::requester_pays();
+        self.header(name, value)
+    }
+
+    /// The rate at which the service sends each answer.
+    pub fn traffic_limit(self, limit: TrafficLimit) -> Self {
+        let (name, value) = limit.header();
+        self.header(name, value)
+    }
+
+    /// What must hold of each object that is looked at, besides what was set before.
+    pub fn precondition(mut self, precondition: Precondition) -> Self {
+        self.preconditions.push(precondition);
+        self
+    }
+
     /// Makes the source.
     ///
     /// # Errors
@@ -156,6 +177,8 @@ impl OssSourceBuilder {
                 "one that is free to set",
             ));
         }
+        let preconditions = self.preconditions.iter().map(Precondition::header);
+        let preconditions = preconditions.collect::<Result<HeaderMap, Error>>()?;
         // A proxy that compresses on the way would change the bytes.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let source = OssSource {
@@ -167,6 +190,7 @@ impl OssSourceBuilder {
             limits: self.limits,
             plaintext: self.plaintext,
             headers,
+            preconditions,
             clock: Clock::default(),
         };
         if source.refuses_plaintext() && !source.credentials.is_anonymous() {
