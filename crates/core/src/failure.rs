@@ -57,6 +57,7 @@ impl Failure {
     /// | `…TrafficRateLimitExceeded`, `…QpsLimitExceeded`, `TooManyRequests` | throttled |
     /// | `RequestTimeout` (OSS sends it with 400) | network |
     /// | `InternalError`, `ServiceUnavailable` | unavailable, throttled |
+    /// | `NotImplemented` (501) | fatal |
     ///
     /// | status | class |
     /// | --- | --- |
@@ -123,6 +124,7 @@ impl Failure {
             "TooManyRequests" | "ServiceUnavailable" => Self::Throttled,
             "RequestTimeout" => Self::Network,
             "InternalError" => Self::Unavailable,
+            "NotImplemented" => Self::Fatal,
             _ if code.ends_with("TrafficRateLimitExceeded")
                 || code.ends_with("QpsLimitExceeded") =>
             {
@@ -192,6 +194,7 @@ mod tests {
             (503, "QpsLimitExceeded", Failure::Throttled),
             (400, "RequestTimeout", Failure::Network),
             (500, "InternalError", Failure::Unavailable),
+            (501, "NotImplemented", Failure::Fatal),
         ] {
             assert_eq!(Failure::of_status(status, Some(code)), class, "{status} {code}");
         }

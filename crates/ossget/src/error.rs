@@ -1,5 +1,7 @@
 //! The error of every operation of this crate.
 
+mod hint;
+
 use crate::source::{ServiceError, SourceError};
 use ossget_core::ByteRange;
 use ossget_fs::{FsError, FsErrorKind};
@@ -239,57 +241,14 @@ impl Error {
     /// What to do about it: one sentence, in lower case and without a full stop.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        let general = || self.0.kind.hint(self.service_code());
-        self.0.hint.as_deref().or_else(general)
+        let known = || self.service_code().and_then(hint::of_code);
+        self.0.hint.as_deref().or_else(known).or_else(|| hint::of_kind(self.0.kind))
     }
 }
 
 impl ErrorKind {
     const fn is_transient(self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable | Self::Network | Self::Timeout)
-    }
-
-    /// What to do about an error of this kind, with this code of the service.
-    fn hint(self, code: Option<&str>) -> Option<&'static str> {
-        Some(match self {
-            Self::Config => "correct the setting that the message names",
-            Self::Credentials => "provide valid credentials, then run it again",
-            Self::Denied => match code {
-                Some("SignatureDoesNotMatch") => "check the access key secret and the region",
-                Some("InvalidAccessKeyId") => "check the access key id",
-                Some("RequestTimeTooSkewed") => "set the clock of this machine",
-                _ => {
-                    "grant the owner of the access key oss:GetObject on the object \
-                     (oss:GetObjectVersion on a version of it)"
-                }
-            },
-            Self::NotFound => match code {
-                Some("InvalidObjectState") => "restore the archived object first",
-                Some("NoSuchBucket") => "check the name of the bucket and the endpoint",
-                _ => "check the bucket, the key and the version id",
-            },
-            Self::Changed => "download it again, or name the version id that is wanted",
-            Self::PreconditionFailed => "look at the object again, then adapt the precondition",
-            Self::RangeIgnored | Self::Protocol => {
-                "look for a proxy or cache between here and the service"
-            }
-            Self::Service => "look up the service's error code",
-            Self::Throttled | Self::Unavailable | Self::Network | Self::Timeout => {
-                "run it again later"
-            }
-            Self::Integrity => "do not use the bytes; download the object again",
-            Self::Checkpoint => "look at the checkpoint, or start over without it",
-            Self::Storage => "correct what the message names, then run it again",
-            Self::NoSpace => "make room, then run it again",
-            Self::Locked => "wait for the other run to end",
-            Self::Exists => "choose another destination, or allow this one to be replaced",
-            Self::Refused => "look at what lies at the destination, or choose another one",
-            Self::Certificate => "check the endpoint and the trusted certificates",
-            Self::Redirected => "use the endpoint of the bucket's own region",
-            Self::RangeBeyondEnd => "choose a range within the object",
-            Self::Cancelled => return None,
-            Self::Internal => "report this error",
-        })
     }
 }
 

@@ -48,6 +48,7 @@ mod service;
 mod simulator;
 mod spec;
 mod store;
+mod terms;
 mod wire;
 
 pub use claim::SignatureForm;

@@ -24,6 +24,7 @@ use crate::pace::Pace;
 use crate::refusal::Refusal;
 use crate::reply::{self, Reply, ResponseBody};
 use crate::store::{NewObject, Store};
+use crate::terms::{Payer, traffic_limit};
 use crate::wire::Wire;
 
 /// Everything the connections of a simulator share.
@@ -41,6 +42,7 @@ pub(crate) struct Service {
     /// The rate of each connection by itself.
     pub(crate) each_pace: Arc<Pace>,
     pub(crate) control: Control,
+    pub(crate) payer: Payer,
     pub(crate) requests: AtomicU64,
 }
 
@@ -77,7 +79,10 @@ impl Service {
             Err(refusal) => return Ok(self.refuse_unread(&wire, connection, &head, &refusal)),
         };
         let record = self.log.begin(connection, &call);
-        let faults = self.script.take(&call);
+        let mut faults = self.script.take(&call);
+        if let Ok(Some(bytes_per_second)) = traffic_limit(&call) {
+            faults.push(Fault::Trickle { bytes_per_second, after: 0 });
+        }
         self.interfere(&call, &faults).await?;
         let mut reply = self.reply(&call, &record, &faults, body).await?;
         faults.iter().for_each(|fault| reply.distort(fault));
@@ -155,6 +160,8 @@ impl Service {
         if !self.store.has_bucket(bucket) {
             return Err(Refusal::no_such_bucket(bucket));
         }
+        self.payer.check(call)?;
+        traffic_limit(call)?;
         let Some(key) = call.key.as_deref() else {
             return match call.method {
                 Method::GET => buckets::read(&self.store, call, bucket, &self.region),

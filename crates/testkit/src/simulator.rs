@@ -22,6 +22,7 @@ use crate::fault::{Fault, FaultScript, On};
 use crate::log::{RequestLog, RequestRecord};
 use crate::service::{Control, Service};
 use crate::store::{Store, Versioning};
+use crate::terms::Payer;
 use crate::wire::{Wire, WireStream};
 
 /// An OSS service on the loopback interface, for one process or for several.
@@ -177,6 +178,7 @@ pub struct SimulatorBuilder {
     region: String,
     anonymous: Anonymous,
     versioning: Versioning,
+    payer: Payer,
     control: Control,
     data_dir: Option<PathBuf>,
     log_file: Option<PathBuf>,
@@ -194,6 +196,7 @@ impl Default for SimulatorBuilder {
             region: "cn-hangzhou".to_owned(),
             anonymous: Anonymous::Refused,
             versioning: Versioning::Off,
+            payer: Payer::Owner,
             control: Control::Closed,
             data_dir: None,
             log_file: None,
@@ -242,6 +245,13 @@ impl SimulatorBuilder {
     #[must_use]
     pub fn public_read(mut self) -> Self {
         self.anonymous = Anonymous::MayRead;
+        self
+    }
+
+    /// Lets whoever asks pay for the traffic: a request that does not agree to is refused.
+    #[must_use]
+    pub fn requester_pays(mut self) -> Self {
+        self.payer = Payer::Requester;
         self
     }
 
@@ -355,6 +365,7 @@ impl SimulatorBuilder {
             total_pace: Arc::default(),
             each_pace: Arc::default(),
             control: self.control,
+            payer: self.payer,
             requests: AtomicU64::new(0),
         })
     }

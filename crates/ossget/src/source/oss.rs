@@ -142,7 +142,10 @@ impl OssSource {
             return Ok(Answer::Success(response));
         }
         let mut refusal = Refusal::read(response, &signed.stamp.secrets()).await;
-        refusal.error = refusal.error.with_host(self.endpoint.host());
+        if signed.stamp.access_key_id.is_none() && refusal.error.failure() == Failure::Denied {
+            refusal.error = refusal.error.with_hint(NOT_PUBLIC);
+        }
+        refusal.error = self.told(refusal.error);
         Ok(Answer::Refusal(refusal, signed.stamp))
     }
 
@@ -415,6 +418,7 @@ const SIGNING_PARAMETERS: [&str; 12] = [
     "x-oss-signature",
     "x-oss-signature-version",
 ];
+const NOT_PUBLIC: &str = "give credentials: the object is not public, or not there";
 /// Characters of a refused name that are shown.
 const MAX_NAME: usize = 80;
 
