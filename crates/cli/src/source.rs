@@ -134,7 +134,10 @@ fn read_line(file: &OsStr) -> Result<String, Error> {
     };
     let mut text = String::new();
     reader.take(LONGEST + 1).read_to_string(&mut text).map_err(failed)?;
-    let line = text.trim();
+    // White space can be part of a key, and of nothing else.
+    let line = text.strip_suffix('\n').map_or(&*text, |it| it.strip_suffix('\r').unwrap_or(it));
+    let is_url = line.trim_start().get(..4).is_some_and(|it| it.eq_ignore_ascii_case("http"));
+    let line = if is_url { line.trim() } else { line };
     if text.len() as u64 > LONGEST || line.is_empty() || line.contains(['\n', '\r']) {
         return Err(usage(format!("{name} does not hold one source"))
             .with_hint("put one oss:// source or URL into it, on one line"));
@@ -194,6 +197,7 @@ mod tests {
         assert_eq!(url.warning(), None);
         assert!(!format!("{url:?}").contains("canary"));
         assert_eq!(file(b"oss://bkt/k").named.unwrap().to_string(), "oss://bkt/k");
+        assert_eq!(file(b"oss://bkt/k \r\n").named.unwrap().to_string(), "oss://bkt/k ");
         let long = vec![b'a'; (64 << 10) + 1];
         for bad in [&b""[..], b"\n", b"https://h/a?canary\nhttps://h/b", b"\xff", &long] {
             let error = file(bad).named.unwrap_err();

@@ -12,6 +12,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     /// The host as asked for, without the port.
     pub(crate) host: String,
+    /// The path as sent.
+    pub(crate) path: String,
     pub(crate) bucket: Option<String>,
     pub(crate) key: Option<String>,
     /// Decoded parameters in the order sent.
@@ -41,6 +43,7 @@ impl Call {
         Ok(Self {
             method: request.method.clone(),
             host,
+            path: path_of(&request.uri).to_owned(),
             bucket,
             key: Some(key).filter(|key| !key.is_empty()),
             query: decode_query(request.uri.query().unwrap_or_default())?,

@@ -342,7 +342,8 @@ mod tests {
             headers.insert("range", range.parse().unwrap());
         }
         let (bucket, key) = (Some("examplebucket".to_owned()), Some(key.to_owned()));
-        Call { method, host: String::new(), bucket, key, query: Vec::new(), headers }
+        let (host, path, query) = (String::new(), String::new(), Vec::new());
+        Call { method, host, path, bucket, key, query, headers }
     }
 
     #[test]

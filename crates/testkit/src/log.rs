@@ -23,6 +23,8 @@ pub struct RequestRecord {
     pub at_ms: u64,
     /// The method.
     pub method: String,
+    /// The path as sent, byte for byte.
+    pub path: String,
     /// The bucket, if any.
     pub bucket: Option<String>,
     /// The decoded key, if any.
@@ -76,6 +78,7 @@ impl RequestLog {
                 connection,
                 at_ms: millis(self.started.elapsed()),
                 method: call.method.to_string(),
+                path: call.path.clone(),
                 bucket: call.bucket.clone(),
                 key: call.key.clone(),
                 query: redact(&call.query),

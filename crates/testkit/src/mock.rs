@@ -110,6 +110,7 @@ impl Mounted {
         let call = Call {
             method: request.method.clone(),
             host: String::new(),
+            path: String::new(),
             bucket: Some(BUCKET.to_owned()),
             key: Some(KEY.to_owned()),
             query: Vec::new(),

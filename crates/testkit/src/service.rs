@@ -201,6 +201,7 @@ impl Service {
         let call = Call {
             method: head.method.clone(),
             host: String::new(),
+            path: head.uri.path().to_owned(),
             bucket: None,
             key: None,
             query: Vec::new(),

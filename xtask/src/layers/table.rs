@@ -147,8 +147,9 @@ pub(crate) const LAYERS: &[Layer] = &[
         // The simulator that the binaries are run against, and the published checkpoint format, to
         // read what they leave.
         edges: &[always("ossget-core"), always("ossget-testkit")],
-        // The log of the library at levels that the command line does not reach.
-        test_edges: &[always("ossget")],
+        // The log of the library at levels that the command line does not reach; requests that no
+        // command makes.
+        test_edges: &[always("ossget"), always("ossget-sign")],
         external: External::Any,
         // The system calls that faults are made with.
         unsafe_code: UnsafeCode::OneModule,
