@@ -5,6 +5,8 @@
 //! of its own, as a process of its own, and a Python with the SDKs. `tests/python/corruptions.py`
 //! compares how the SDKs and `ossget` resume what was damaged.
 
+mod signing;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -156,6 +158,12 @@ fn damage_between_runs_is_found_whatever_the_sdks_make_of_it() {
     let output = command.stderr(Stdio::inherit()).output().expect("Python starts");
     assert_success(&output);
     print!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Two thousand random requests, signed by both SDKs and by us.
+#[test]
+fn signs_as_both_sdks_do_wherever_they_agree() {
+    signing::compare(python(), &scripts().join("signing.py"));
 }
 
 /// A simulator that dies with its test.
