@@ -8,6 +8,7 @@ use crate::low::{
     ParallelChoice, PartSizeChoice, ResumeMode, SafetyArgs, SignVersion, TransferArgs, VerifyArgs,
     VerifyMode,
 };
+use crate::network;
 use ossget::{
     Addressing, Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability,
     Error, ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify,
@@ -85,8 +86,9 @@ impl HiArgs {
         refuse_secrets(&low.identity)?;
         let (source, destination) = source_and_destination(low)?;
         let object = object(source, &low.naming)?;
-        let Credentialed { provider, warnings } =
+        let Credentialed { provider, mut warnings } =
             identity::credentials(&low.identity, environment)?;
+        warnings.extend(network::warning(&low.identity.network));
         let time = low.transfer.connect_timeout;
         let client = client(&low.identity, time, &provider, environment)?;
         Ok(Self {
@@ -135,8 +137,9 @@ impl HiVerify {
     pub(crate) fn new(low: &VerifyArgs, environment: &Environment) -> Result<Self, Error> {
         refuse_secrets(&low.identity)?;
         let object = object(utf8(&low.source)?, &low.naming)?;
-        let Credentialed { provider, warnings } =
+        let Credentialed { provider, mut warnings } =
             identity::credentials(&low.identity, environment)?;
+        warnings.extend(network::warning(&low.identity.network));
         let client = client(&low.identity, low.connect_timeout, &provider, environment)?;
         let mut verification = client.verify(object, &low.file);
         if let Some(checksum) = low.checksum {
@@ -327,6 +330,7 @@ fn client(
     if let Some(time) = connect_timeout {
         builder = builder.connect_timeout(time);
     }
+    builder = builder.proxy(network::proxy(&identity.network, environment));
     if identity.allow_plaintext {
         builder = builder.dangerous().allow_plaintext();
     }

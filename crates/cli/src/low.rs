@@ -1,6 +1,10 @@
 //! What the user typed: the grammar of the command line, and nothing else. No file, no
 //! environment variable and no terminal is looked at here; [`HiArgs`](crate::hi::HiArgs) does.
 
+mod network;
+
+pub(crate) use network::NetworkArgs;
+
 use crate::{duration, range, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ossget::{Checksum, ExtentRequest, PartSize};
@@ -211,6 +215,8 @@ pub(crate) struct IdentityArgs {
     /// Allow credentials over http:// to other hosts than this one.
     #[arg(long)]
     pub(crate) allow_plaintext: bool,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     /// Recognised in order to be refused.
     #[arg(short = 'k', long, hide = true, num_args = 0..=1, default_missing_value = "",
           allow_hyphen_values = true, value_parser = withheld)]

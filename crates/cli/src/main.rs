@@ -13,6 +13,7 @@ mod get;
 mod hi;
 mod identity;
 mod low;
+mod network;
 mod output;
 mod range;
 mod signals;

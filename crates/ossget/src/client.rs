@@ -8,7 +8,7 @@ use crate::source::{OssSource, Plaintext, Signing, Source};
 use crate::{Error, ErrorKind, Object};
 use ossget_fs::{FileSystem, NativeFileSystem};
 use ossget_sign::SignatureVersion;
-use ossget_transport::{HyperTransport, Limits, Transport};
+use ossget_transport::{HyperTransport, Limits, Proxy, Transport, TransportSetupError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub struct ClientBuilder {
     addressing: Option<Addressing>,
     sign_version: SignatureVersion,
     ca_cert: Option<PathBuf>,
+    proxy: Proxy,
     limits: Limits,
     plaintext: Plaintext,
     transport: Option<Arc<dyn Transport>>,
@@ -51,6 +52,7 @@ impl Client {
             addressing: None,
             sign_version: SignatureVersion::V4,
             ca_cert: None,
+            proxy: Proxy::none(),
             limits: Limits::default(),
             plaintext: Plaintext::Refuse,
             transport: None,
@@ -98,7 +100,14 @@ impl ClientBuilder {
         self
     }
 
-    /// How long connecting, the TLS handshake included, may take; 10 s by default.
+    /// The proxy to go through: none by default, whatever the environment says; it is asked with
+    /// [`Proxy::from_environment`]. A transport of your own does not heed it.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// How long connecting, the way through a proxy and the TLS handshake included, may take; 10 s by default.
     pub const fn connect_timeout(mut self, time: Duration) -> Self {
         self.limits.connect = time;
         self
@@ -134,7 +143,13 @@ impl ClientBuilder {
         };
         let transport = match self.transport {
             Some(transport) => transport,
-            None => hyper_transport(self.ca_cert)?,
+            None => {
+                let is_signed = !self.credentials.is_anonymous();
+                if is_signed && self.plaintext == Plaintext::Refuse {
+                    stays_here(&endpoint, &self.proxy)?;
+                }
+                hyper_transport(self.ca_cert, self.proxy)?
+            }
         };
         let mut source = OssSource::builder(transport, endpoint, signing, self.credentials)
             .limits(self.limits)
@@ -164,11 +179,67 @@ impl DangerousBuilder {
     }
 }
 
-fn hyper_transport(ca_cert: Option<PathBuf>) -> Result<Arc<dyn Transport>, Error> {
-    let failed = |error| Error::new(ErrorKind::Config, "TLS cannot be set up").with_source(error);
-    let mut builder = HyperTransport::builder();
+/// Plain http needs no permission where it stays on this machine: not through a proxy elsewhere.
+fn stays_here(endpoint: &Endpoint, proxy: &Proxy) -> Result<(), Error> {
+    if endpoint.is_plaintext() && endpoint.is_loopback() && proxy.carries_loopback_away() {
+        let what = "the proxy would carry credentials over plain http to another host";
+        return Err(Error::new(ErrorKind::Config, what)
+            .with_hint("use https, or allow plaintext if everybody on the way is trusted"));
+    }
+    Ok(())
+}
+
+fn hyper_transport(ca_cert: Option<PathBuf>, proxy: Proxy) -> Result<Arc<dyn Transport>, Error> {
+    let failed = |error| {
+        let what = match &error {
+            TransportSetupError::Proxy { .. } => "no way through a proxy can be set up",
+            _ => "TLS cannot be set up",
+        };
+        Error::new(ErrorKind::Config, what).with_source(error)
+    };
+    let mut builder = HyperTransport::builder().proxy(proxy);
     if let Some(path) = ca_cert {
         builder = builder.extra_ca_file(path).map_err(failed)?;
     }
     Ok(Arc::new(builder.build().map_err(failed)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Anonymous, Credentials, StaticCredentials};
+    use std::error::Error as _;
+
+    fn builder(endpoint: &str, proxy: &str) -> ClientBuilder {
+        let credentials = StaticCredentials::new(Credentials::new("id", "secret").unwrap());
+        Client::builder(endpoint, credentials).region("r").proxy(Proxy::new(proxy))
+    }
+
+    #[test]
+    fn a_proxy_is_checked_by_build_and_its_password_told_by_nothing() {
+        let good = builder("https://oss.example", "socks5://user:canary@p");
+        assert!(!format!("{good:?}").contains("canary"));
+        assert!(!format!("{:?}", good.build().unwrap()).contains("canary"));
+        for bad in ["https://user:canary@p", "http://user:canary", "ftp://user:canary@p"] {
+            let error = builder("https://oss.example", bad).build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let told = format!("{error} {error:?} {}", error.source().unwrap());
+            assert!(told.contains("proxy") && !told.contains("canary"), "{told}");
+        }
+    }
+
+    /// Faults: 139.
+    #[test]
+    fn plain_http_to_this_machine_needs_permission_by_way_of_a_proxy_elsewhere() {
+        let (here, away) = ("http://127.0.0.1:3128", "http://proxy.example:3128");
+        let endpoint = "http://127.0.0.1:9000";
+        assert!(builder(endpoint, here).build().is_ok());
+        let error = builder(endpoint, away).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.hint().is_some());
+        assert!(builder(endpoint, away).dangerous().allow_plaintext().build().is_ok());
+        assert!(builder("https://127.0.0.1:9000", away).build().is_ok());
+        let anonymous = Client::builder(endpoint, Anonymous).region("r").proxy(Proxy::new(away));
+        assert!(anonymous.build().is_ok());
+    }
 }
