@@ -107,6 +107,24 @@ impl Rig {
         command
     }
 
+    /// Any other command, where the simulator is and with its credentials.
+    #[must_use]
+    pub fn ossget(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary("ossget"));
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("OSS_ACCESS_KEY_ID", "test-id")
+            .env("OSS_ACCESS_KEY_SECRET", "test-secret")
+            .env("OSS_ENDPOINT", self.sim.endpoint())
+            .env("OSS_REGION", "cn-hangzhou")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
     /// The same command, run by another program: `prlimit --nofile=16`.
     ///
     /// # Panics

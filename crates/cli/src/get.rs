@@ -1,15 +1,16 @@
 //! `ossget get`: one object.
 
+use crate::cat;
 use crate::environment::Environment;
 use crate::exit;
 use crate::hi::{HiArgs, usage};
-use crate::low::{GetArgs, NamingArgs};
+use crate::low::GetArgs;
 use crate::output::{
     self, Ending, Failed, Kept, Lines, Mailbox, Names, Note, Screen, Story, Verbosity,
 };
 use crate::signals::{self, Interrupt, Run};
-use ossget::{Download, DownloadEvent, Downloaded, Error, ErrorKind, Object};
-use std::ffi::OsStr;
+use crate::source::Source;
+use ossget::{Download, DownloadEvent, Downloaded, Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -18,16 +19,20 @@ use tracing_subscriber::EnvFilter;
 
 /// Runs the command and returns its exit code.
 pub(crate) fn run(low: &GetArgs, environment: &Environment) -> u8 {
-    let names = names(low);
+    let source = Source::read(&low.source, &low.naming);
+    if low.destination == "-" && low.more.is_empty() {
+        return cat::run_get(low, source, environment);
+    }
+    let names = names(low, &source);
     let screen = Screen::on_stderr(&low.output, environment);
-    let (lines, unwritable) = match lines(low) {
+    let (lines, unwritable) = match lines(low, &source) {
         Ok(lines) => (lines, None),
         Err(error) => (Lines::new(output::stdout_lines(&low.output)), Some(error)),
     };
     let mut story = Story::new(names, screen, lines).patience(low.transfer.retry_max_time);
     let ready = match unwritable {
         Some(error) => Err(error),
-        None => HiArgs::new(low, environment).and_then(|hi| Ok((hi, runtime()?))),
+        None => HiArgs::new(low, source, environment).and_then(|hi| Ok((hi, runtime()?))),
     };
     let (hi, runtime) = match ready {
         Ok(ready) => ready,
@@ -98,7 +103,7 @@ fn ending(
 /// What the next run finds. The checkpoint itself is asked: this run may have missed what became
 /// of the files.
 fn kept(hi: &HiArgs) -> Option<Kept> {
-    let destination = file_of(&hi.destination, &hi.object);
+    let destination = file_of(&hi.destination, &hi.object.file_name());
     // Where a link is not followed there is nothing kept beside it.
     let destination = destination.canonicalize().unwrap_or(destination);
     let found = ossget::checkpoint::show(&destination, hi.checkpoint_dir.clone()).ok()??;
@@ -108,10 +113,10 @@ fn kept(hi: &HiArgs) -> Option<Kept> {
 }
 
 /// The file that a destination means: in a directory, the last component of the key.
-fn file_of(destination: &Path, object: &Object) -> PathBuf {
+fn file_of(destination: &Path, name: &str) -> PathBuf {
     let is_dir = destination.as_os_str().as_encoded_bytes().ends_with(b"/");
     match is_dir || destination.is_dir() {
-        true => destination.join(object.key().rsplit('/').next().unwrap_or_default()),
+        true => destination.join(name),
         false => destination.to_owned(),
     }
 }
@@ -124,11 +129,9 @@ fn end(story: &mut Story, error: Error) -> u8 {
 }
 
 /// The lines that the user wants, unless they would overwrite the destination.
-fn lines(low: &GetArgs) -> Result<Lines, Error> {
+fn lines(low: &GetArgs, source: &Source) -> Result<Lines, Error> {
     let typed = Path::new(&low.destination);
-    let key = low.source.to_string_lossy();
-    let base = key.split("?versionId=").next().unwrap_or_default().rsplit('/').next();
-    let within = typed.join(base.unwrap_or_default());
+    let within = typed.join(source.file_name().unwrap_or_default());
     let report = low.output.report.as_deref();
     if report.is_some_and(|report| is_same(report, typed) || is_same(report, &within)) {
         return Err(usage("--report names DEST itself"));
@@ -167,39 +170,15 @@ fn identity(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// What is downloaded and to where, for whoever has to be told.
-fn names(low: &GetArgs) -> Names {
+fn names(low: &GetArgs, source: &Source) -> Names {
     let typed = Path::new(&low.destination);
-    let object = parse(&low.source, &low.naming).ok();
-    let file = object.map_or_else(|| typed.to_owned(), |object| file_of(typed, &object));
+    let name = source.file_name();
+    let file = name.map_or_else(|| typed.to_owned(), |name| file_of(typed, &name));
     let destination = match file.as_os_str().is_empty() || low.destination == "-" {
         true => file,
         false => resolved(&file),
     };
-    Names {
-        source: source_name(&low.source, &low.naming),
-        destination: destination.to_string_lossy().into_owned(),
-    }
-}
-
-/// A source as it was typed, without what may be secret.
-pub(crate) fn source_name(source: &OsStr, naming: &NamingArgs) -> String {
-    match parse(source, naming) {
-        Ok(object) => format!("oss://{}/{}", object.bucket(), object.key()),
-        Err(_) => {
-            let typed = source.to_string_lossy();
-            // It may be a presigned URL: what is behind the path signs, and a name before an `@`
-            // may have a password.
-            match typed.contains('@') {
-                true => "(not shown)".to_owned(),
-                false => typed.split(['?', '#']).next().unwrap_or_default().to_owned(),
-            }
-        }
-    }
-}
-
-fn parse(source: &OsStr, naming: &NamingArgs) -> Result<Object, Error> {
-    let parse = if naming.literal_key { Object::parse_literal } else { Object::parse };
-    parse(&source.to_string_lossy())
+    Names { source: source.shown.clone(), destination: destination.to_string_lossy().into_owned() }
 }
 
 /// Writes the log of the library to the mailbox, as much of it as is wanted.
@@ -272,31 +251,12 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::low::{Command, LowArgs};
-
-    fn source(text: &str) -> String {
-        let arguments = ["ossget", "get", text, "f"].map(Into::into);
-        let low = LowArgs::parse_arguments(arguments).unwrap();
-        let Command::Get(low) = low.command else { panic!("not `get`") };
-        names(&low).source
-    }
-
-    #[test]
-    fn what_is_told_of_a_source_holds_no_query() {
-        assert_eq!(source("oss://bkt/a b"), "oss://bkt/a b");
-        assert_eq!(source("oss://bkt/k?versionId=v1"), "oss://bkt/k");
-        assert_eq!(source("oss://bkt/k?x#y"), "oss://bkt/k?x#y");
-        assert_eq!(source("oss://B/k?versionId=v1"), "oss://B/k");
-        assert_eq!(source("https://h/k?Signature=canary"), "https://h/k");
-        assert_eq!(source("https://u:canary@h/k"), "(not shown)");
-    }
 
     #[test]
     fn a_file_in_a_directory_is_named_after_the_key() {
         let dir = tempfile::tempdir().unwrap();
-        let object = Object::new("bkt", "a/b.bin").unwrap();
-        assert_eq!(file_of(dir.path(), &object), dir.path().join("b.bin"));
-        assert_eq!(file_of(&dir.path().join("c"), &object), dir.path().join("c"));
+        assert_eq!(file_of(dir.path(), "b.bin"), dir.path().join("b.bin"));
+        assert_eq!(file_of(&dir.path().join("c"), "b.bin"), dir.path().join("c"));
     }
 
     #[cfg(unix)]

@@ -1,20 +1,19 @@
 //! What the user meant: the arguments joined with the environment, checked, and made into a
 //! client and a download.
 
+use crate::asked::Asked;
 use crate::environment::Environment;
-use crate::identity::{self, Credentialed};
 use crate::low::{
-    AddressingStyle, ChangeAction, DurabilityLevel, GetArgs, IdentityArgs, NamingArgs,
-    ParallelChoice, PartSizeChoice, ResumeMode, SafetyArgs, SignVersion, TransferArgs, VerifyArgs,
-    VerifyMode,
+    ChangeAction, DurabilityLevel, GetArgs, ParallelChoice, PartSizeChoice, ResumeMode, SafetyArgs,
+    TransferArgs, VerifyArgs, VerifyMode,
 };
-use crate::network;
+use crate::source::Source;
 use ossget::{
-    Addressing, Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability,
-    Error, ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify,
-    SignatureVersion, Symlink, Verification,
+    Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability, Error,
+    ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify, Symlink,
+    Verification,
 };
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,20 +81,20 @@ impl HiArgs {
     ///
     /// [`ErrorKind::Config`] for what the user must write differently, and
     /// [`ErrorKind::Credentials`] for credentials that cannot be used.
-    pub(crate) fn new(low: &GetArgs, environment: &Environment) -> Result<Self, Error> {
-        refuse_secrets(&low.identity)?;
-        let (source, destination) = source_and_destination(low)?;
-        let object = object(source, &low.naming)?;
-        let Credentialed { provider, mut warnings } =
-            identity::credentials(&low.identity, environment)?;
-        warnings.extend(network::warning(&low.identity.network));
+    pub(crate) fn new(
+        low: &GetArgs,
+        source: Source,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let destination = destination(low)?;
         let time = low.transfer.connect_timeout;
-        let client = client(&low.identity, time, &provider, environment)?;
+        let Asked { object, client, credentials, warnings } =
+            Asked::new(source, &low.identity, &low.request, time, environment)?;
         Ok(Self {
             object,
             destination: PathBuf::from(destination),
             checkpoint_dir: low.safety.checkpoint_dir.clone(),
-            credentials: provider,
+            credentials,
             warnings,
             client,
             transfer: Transfer::new(&low.transfer),
@@ -134,13 +133,13 @@ impl HiVerify {
     /// # Errors
     ///
     /// As [`HiArgs::new`].
-    pub(crate) fn new(low: &VerifyArgs, environment: &Environment) -> Result<Self, Error> {
-        refuse_secrets(&low.identity)?;
-        let object = object(utf8(&low.source)?, &low.naming)?;
-        let Credentialed { provider, mut warnings } =
-            identity::credentials(&low.identity, environment)?;
-        warnings.extend(network::warning(&low.identity.network));
-        let client = client(&low.identity, low.connect_timeout, &provider, environment)?;
+    pub(crate) fn new(
+        low: &VerifyArgs,
+        source: Source,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let Asked { object, client, credentials, warnings } =
+            Asked::new(source, &low.identity, &low.request, low.connect_timeout, environment)?;
         let mut verification = client.verify(object, &low.file);
         if let Some(checksum) = low.checksum {
             verification = verification.checksum(checksum);
@@ -148,7 +147,7 @@ impl HiVerify {
         if let Some(time) = low.retry_max_time {
             verification = verification.retry_max_time(time);
         }
-        Ok(Self { credentials: provider, warnings, verification })
+        Ok(Self { credentials, warnings, verification })
     }
 }
 
@@ -178,14 +177,11 @@ impl Transfer {
 
     fn new(low: &TransferArgs) -> Self {
         Self {
-            part_size: match low.part_size {
-                None | Some(PartSizeChoice::Auto) => None,
-                Some(PartSizeChoice::Fixed(size)) => Some(size),
-            },
-            parallel: match low.parallel {
-                None | Some(ParallelChoice::Auto) => Parallel::Auto,
-                Some(ParallelChoice::Fixed(count)) => Parallel::Fixed(count),
-            },
+            part_size: low.part_size.and_then(PartSizeChoice::fixed),
+            parallel: low
+                .parallel
+                .and_then(ParallelChoice::fixed)
+                .map_or(Parallel::Auto, Parallel::Fixed),
             retries: low.retries,
             retry_max_time: low.retry_max_time,
             read_timeout: low.read_timeout,
@@ -228,135 +224,23 @@ impl Safety {
     }
 }
 
-/// Secrets on the command line are visible to every user of the machine.
-fn refuse_secrets(low: &IdentityArgs) -> Result<(), Error> {
-    let refused = |flag: &str, file: &str, variables: &str| {
-        Err(usage(format!(
-            "{flag} is refused: every user of this machine can read the command line"
-        ))
-        .with_hint(format!("put it into a file and give {file} FILE, or set {variables}")))
-    };
-    if low.access_key_secret.is_some() {
-        return refused(
-            "-k/--access-key-secret",
-            "--access-key-secret-file",
-            "OSS_ACCESS_KEY_SECRET or ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-        );
-    }
-    if low.sts_token.is_some() {
-        return refused(
-            "-t/--sts-token",
-            "--sts-token-file",
-            "OSS_SESSION_TOKEN or ALIBABA_CLOUD_SECURITY_TOKEN",
-        );
-    }
-    Ok(())
-}
-
-fn source_and_destination(low: &GetArgs) -> Result<(&str, &OsStr), Error> {
-    let GetArgs { source, destination, more, .. } = low;
+fn destination(low: &GetArgs) -> Result<&OsStr, Error> {
+    let GetArgs { destination, more, .. } = low;
     if !more.is_empty() {
         let count = more.len() + 2;
         return Err(usage(format!("{count} paths were given: one SRC and one DEST are taken"))
             .with_hint("run ossget once for each object"));
     }
-    if destination == "-" {
-        return Err(usage("DEST `-`: writing to standard output is not supported yet")
-            .with_hint("name a file; one that is called `-` is ./-"));
-    }
     if destination.is_empty() {
         return Err(usage("DEST is empty"));
     }
-    Ok((utf8(source)?, destination))
-}
-
-fn utf8(source: &OsStr) -> Result<&str, Error> {
-    source.to_str().ok_or_else(|| usage("SRC is not UTF-8, as keys of OSS are"))
-}
-
-fn object(source: &str, low: &NamingArgs) -> Result<Object, Error> {
-    if source.starts_with('@') {
-        return Err(usage("SRC `@FILE`: reading the source from a file is not supported yet"));
-    }
-    let scheme = source.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if let Some(scheme) = scheme.filter(|scheme| OTHER_SCHEMES.contains(&scheme.as_str())) {
-        let what = format!("SRC {scheme}://: only oss://bucket/key is supported yet");
-        return Err(usage(what));
-    }
-    let object =
-        if low.literal_key { Object::parse_literal(source) } else { Object::parse(source) }?;
-    match &low.version_id {
-        Some(id) if object.version().is_some_and(|other| other != id) => {
-            Err(usage("--version-id names another version than `?versionId=` in SRC does")
-                .with_hint("name one version; --literal-key if the key really ends so"))
-        }
-        Some(id) => object.version_id(id),
-        None => Ok(object),
-    }
-}
-
-fn client(
-    identity: &IdentityArgs,
-    connect_timeout: Option<Duration>,
-    credentials: &Arc<dyn CredentialsProvider>,
-    environment: &Environment,
-) -> Result<Client, Error> {
-    let endpoint = setting(identity.endpoint.as_ref(), "OSS_ENDPOINT", environment)?;
-    let Some(endpoint) = endpoint else {
-        return Err(usage("there is no endpoint").with_hint(
-            "give -e/--endpoint or set OSS_ENDPOINT, such as https://oss-cn-hangzhou.aliyuncs.com",
-        ));
-    };
-    let mut builder = Client::builder(endpoint, Arc::clone(credentials));
-    if let Some(region) = setting(identity.region.as_ref(), "OSS_REGION", environment)? {
-        builder = builder.region(region);
-    }
-    if let Some(style) = identity.addressing_style {
-        builder = builder.addressing(match style {
-            AddressingStyle::Virtual => Addressing::Virtual,
-            AddressingStyle::Path => Addressing::Path,
-            AddressingStyle::Cname => Addressing::Cname,
-        });
-    }
-    if let Some(version) = identity.sign_version {
-        builder = builder.sign_version(match version {
-            SignVersion::V4 => SignatureVersion::V4,
-            SignVersion::V1 => SignatureVersion::V1,
-        });
-    }
-    if let Some(path) = &identity.ca_cert {
-        builder = builder.ca_cert(path);
-    }
-    if let Some(time) = connect_timeout {
-        builder = builder.connect_timeout(time);
-    }
-    builder = builder.proxy(network::proxy(&identity.network, environment));
-    if identity.allow_plaintext {
-        builder = builder.dangerous().allow_plaintext();
-    }
-    builder.build()
-}
-
-/// A flag, or else a variable.
-fn setting(
-    flag: Option<&String>,
-    variable: &str,
-    environment: &Environment,
-) -> Result<Option<String>, Error> {
-    if let Some(value) = flag {
-        return Ok(Some(value.clone()));
-    }
-    let value = environment.get(variable).map(OsString::into_string).transpose();
-    value.map_err(|_| usage(format!("the environment variable {variable} is not UTF-8")))
+    Ok(destination)
 }
 
 /// An error that the user mends by writing the command differently.
 pub(crate) fn usage(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message.into())
 }
-
-/// What the contract promises for later; named, so that nobody takes it for a mistyped bucket.
-const OTHER_SCHEMES: [&str; 6] = ["http", "https", "s3", "gs", "az", "file"];
 
 #[cfg(test)]
 mod tests;

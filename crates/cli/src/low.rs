@@ -1,9 +1,13 @@
 //! What the user typed: the grammar of the command line, and nothing else. No file, no
 //! environment variable and no terminal is looked at here; [`HiArgs`](crate::hi::HiArgs) does.
 
+mod looking;
 mod network;
+mod request;
 
+pub(crate) use looking::{CatArgs, ReadingArgs, SignArgs, StatArgs};
 pub(crate) use network::NetworkArgs;
+pub(crate) use request::RequestArgs;
 
 use crate::{duration, range, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -35,6 +39,12 @@ pub(crate) enum Command {
     Get(Box<GetArgs>),
     /// Compare a local file with an object.
     Verify(Box<VerifyArgs>),
+    /// Write an object to standard output, fetched in parallel and verified at its end.
+    Cat(Box<CatArgs>),
+    /// Show what the service says of an object.
+    Stat(Box<StatArgs>),
+    /// Make a URL by which others can read an object for some time.
+    Sign(Box<SignArgs>),
     /// Look at what unfinished downloads have left, and remove it.
     Checkpoint {
         /// What to do with it.
@@ -124,6 +134,8 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) naming: NamingArgs,
     #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 }
 
@@ -157,7 +169,8 @@ pub(crate) struct ShowArgs {
 #[derive(Debug, Args)]
 #[command(args_override_self = true, override_usage = "ossget get [OPTIONS] <SRC> <DEST>")]
 pub(crate) struct GetArgs {
-    /// `oss://bucket/key`, the key as it is, with `?versionId=ID` behind it for a certain version.
+    /// `oss://bucket/key`, the key as it is, with `?versionId=ID` behind it for a certain version;
+    /// an `https://` URL, public or presigned; `@FILE` or `@-` to read either from there.
     #[arg(value_name = "SRC")]
     pub(crate) source: OsString,
     /// A file, or a directory, existing or ending in `/` and then made, which receives the last
@@ -172,6 +185,8 @@ pub(crate) struct GetArgs {
     pub(crate) naming: NamingArgs,
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
     #[command(flatten)]
     pub(crate) transfer: TransferArgs,
     #[command(flatten)]
@@ -421,6 +436,24 @@ pub(crate) enum ColorChoice {
     Always,
     /// Never.
     Never,
+}
+
+impl PartSizeChoice {
+    pub(crate) const fn fixed(self) -> Option<PartSize> {
+        match self {
+            Self::Auto => None,
+            Self::Fixed(size) => Some(size),
+        }
+    }
+}
+
+impl ParallelChoice {
+    pub(crate) const fn fixed(self) -> Option<NonZeroU32> {
+        match self {
+            Self::Auto => None,
+            Self::Fixed(count) => Some(count),
+        }
+    }
 }
 
 impl LowArgs {

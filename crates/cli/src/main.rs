@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod asked;
+mod cat;
 mod checkpoint;
 mod duration;
 mod environment;
@@ -16,8 +18,11 @@ mod low;
 mod network;
 mod output;
 mod range;
+mod sign;
 mod signals;
 mod size;
+mod source;
+mod stat;
 mod verify;
 
 use environment::Environment;
@@ -37,6 +42,9 @@ fn main() -> ExitCode {
     ExitCode::from(match low.command {
         Command::Get(low) => get::run(&low, &environment),
         Command::Verify(low) => verify::run(&low, &environment),
+        Command::Cat(low) => cat::run(&low, &environment),
+        Command::Stat(low) => stat::run(&low, &environment),
+        Command::Sign(low) => sign::run(&low, &environment),
         Command::Checkpoint { action } => checkpoint::run(&action, &environment),
     })
 }

@@ -2,12 +2,13 @@
 
 use crate::environment::Environment;
 use crate::exit;
-use crate::get::{runtime, source_name};
+use crate::get::runtime;
 use crate::hi::HiVerify;
 use crate::low::{OutputArgs, VerifyArgs};
 use crate::output::{
     Failed, Screen, bytes, integrity, json_line, print, seconds, shown, whole_message,
 };
+use crate::source::Source;
 use ossget::{Error, ErrorKind, Verdict, Verified};
 use serde::Serialize;
 
@@ -15,8 +16,9 @@ use serde::Serialize;
 pub(crate) fn run(low: &VerifyArgs, environment: &Environment) -> u8 {
     let output = OutputArgs { quiet: low.quiet, json: low.json, ..OutputArgs::default() };
     let mut screen = Screen::on_stderr(&output, environment);
-    let source = source_name(&low.source, &low.naming);
-    let outcome = match compare(low, environment, &mut screen) {
+    let source = Source::read(&low.source, &low.naming);
+    let from = source.shown.clone();
+    let outcome = match compare(low, source, environment, &mut screen) {
         Ok(verified) => Outcome::of(verified),
         Err(error) => Outcome {
             exit_code: exit::code(error.kind(), None),
@@ -25,12 +27,12 @@ pub(crate) fn run(low: &VerifyArgs, environment: &Environment) -> u8 {
         },
     };
     let printed = print(&match (&outcome.verified, &outcome.error) {
-        _ if low.json => json(low, &source, &outcome),
-        (Some(verified), None) if !low.quiet => same(low, &source, verified),
+        _ if low.json => json(low, &from, &outcome),
+        (Some(verified), None) if !low.quiet => same(low, &from, verified),
         _ => String::new(),
     });
     let Outcome { error, exit_code, .. } = outcome;
-    let place = format!("{} against {}", shown(&low.file.to_string_lossy()), shown(&source));
+    let place = format!("{} against {}", shown(&low.file.to_string_lossy()), shown(&from));
     // A difference is worse than not being able to tell of it.
     let (error, exit_code) = match (error, printed) {
         (None, Err(error)) => (Some(error), exit::code(ErrorKind::Storage, None)),
@@ -59,10 +61,11 @@ impl Outcome {
 
 fn compare(
     low: &VerifyArgs,
+    source: Source,
     environment: &Environment,
     screen: &mut Screen,
 ) -> Result<Verified, Error> {
-    let HiVerify { credentials, warnings, verification } = HiVerify::new(low, environment)?;
+    let HiVerify { credentials, warnings, verification } = HiVerify::new(low, source, environment)?;
     for warning in warnings {
         screen.warn(&warning);
     }

@@ -4,12 +4,17 @@ use crate::credentials::CredentialsProvider;
 use crate::download::Download;
 use crate::driver::Pace;
 use crate::endpoint::{Addressing, Endpoint};
-use crate::source::{OssSource, Plaintext, Signing, Source};
-use crate::{Error, ErrorKind, Object};
+use crate::source::{
+    OssSource, OssSourceBuilder, Plaintext, Precondition, Signing, Source, TrafficLimit, UrlSource,
+};
+use crate::{Error, ErrorKind, Object, ObjectUrl};
+use http::{HeaderName, HeaderValue};
 use ossget_fs::{FileSystem, NativeFileSystem};
 use ossget_sign::SignatureVersion;
 use ossget_transport::{HyperTransport, Limits, Proxy, Transport, TransportSetupError};
+use std::error::Error as StdError;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +30,7 @@ pub struct Client {
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct ClientBuilder {
-    endpoint: String,
-    credentials: Arc<dyn CredentialsProvider>,
+    service: Service,
     region: Option<String>,
     addressing: Option<Addressing>,
     sign_version: SignatureVersion,
@@ -34,8 +38,31 @@ pub struct ClientBuilder {
     proxy: Proxy,
     limits: Limits,
     plaintext: Plaintext,
+    asking: Asking,
     transport: Option<Arc<dyn Transport>>,
     file_system: Option<Arc<dyn FileSystem>>,
+}
+
+/// What requests ask for besides the object.
+#[derive(Debug, Default)]
+struct Asking {
+    payer: Option<Payer>,
+    traffic_limit: Option<TrafficLimit>,
+    headers: Vec<(String, String)>,
+    preconditions: Vec<Precondition>,
+}
+
+/// Who pays, where the bucket's owner does not.
+#[derive(Clone, Copy, Debug)]
+enum Payer {
+    Requester,
+}
+
+/// What is asked for objects.
+#[derive(Debug)]
+enum Service {
+    Oss { endpoint: String, credentials: Arc<dyn CredentialsProvider> },
+    Url(ObjectUrl),
 }
 
 impl Client {
@@ -45,19 +72,18 @@ impl Client {
         endpoint: impl Into<String>,
         credentials: impl CredentialsProvider,
     ) -> ClientBuilder {
-        ClientBuilder {
+        ClientBuilder::new(Service::Oss {
             endpoint: endpoint.into(),
             credentials: Arc::new(credentials),
-            region: None,
-            addressing: None,
-            sign_version: SignatureVersion::V4,
-            ca_cert: None,
-            proxy: Proxy::none(),
-            limits: Limits::default(),
-            plaintext: Plaintext::Refuse,
-            transport: None,
-            file_system: None,
-        }
+        })
+    }
+
+    /// Begins a client for what one URL names, public or presigned: its
+    /// [`object`](ObjectUrl::object). Region, addressing and signature version mean nothing there.
+    ///
+    /// With a new URL for the same object a download goes on where one with an older URL ended.
+    pub fn of_url(url: ObjectUrl) -> ClientBuilder {
+        ClientBuilder::new(Service::Url(url))
     }
 
     /// A client over any source and file system.
@@ -74,6 +100,22 @@ impl Client {
 }
 
 impl ClientBuilder {
+    fn new(service: Service) -> Self {
+        Self {
+            service,
+            region: None,
+            addressing: None,
+            sign_version: SignatureVersion::V4,
+            ca_cert: None,
+            proxy: Proxy::none(),
+            limits: Limits::default(),
+            plaintext: Plaintext::Refuse,
+            asking: Asking::default(),
+            transport: None,
+            file_system: None,
+        }
+    }
+
     /// The region to sign for, such as `cn-hangzhou`. Taken from the endpoint where that names
     /// one; an explicit region wins.
     pub fn region(mut self, region: impl Into<String>) -> Self {
@@ -91,6 +133,32 @@ impl ClientBuilder {
     /// The signature version; V4 by default.
     pub const fn sign_version(mut self, version: SignatureVersion) -> Self {
         self.sign_version = version;
+        self
+    }
+
+    /// Pays for the traffic where the bucket's owner wants that of whoever asks.
+    pub const fn requester_pays(mut self) -> Self {
+        self.asking.payer = Some(Payer::Requester);
+        self
+    }
+
+    /// The rate at which the service sends each answer; several connections have it each.
+    pub const fn traffic_limit(mut self, limit: TrafficLimit) -> Self {
+        self.asking.traffic_limit = Some(limit);
+        self
+    }
+
+    /// A header field to send with every request, instead of an earlier one of the same name.
+    /// Those that this crate, the signature or the transport needs are refused by `build`, and so
+    /// are all that begin with `if-`: see [`ClientBuilder::precondition`].
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.asking.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// What must hold of an object when it is looked at, besides what was set before.
+    pub fn precondition(mut self, precondition: Precondition) -> Self {
+        self.asking.preconditions.push(precondition);
         self
     }
 
@@ -136,30 +204,72 @@ impl ClientBuilder {
     ///
     /// Kind [`Config`](ErrorKind::Config), naming field, value and bound.
     pub fn build(self) -> Result<Client, Error> {
-        let endpoint = Endpoint::parse(&self.endpoint)?;
+        let (endpoint, credentials) = match self.service {
+            Service::Oss { endpoint, credentials } => (Endpoint::parse(&endpoint)?, credentials),
+            Service::Url(url) => {
+                let transport = transport(self.transport, self.ca_cert, self.proxy)?;
+                self.asking.refuse_for_url()?;
+                let source = UrlSource::new(transport, url, self.limits, self.plaintext)?;
+                return Ok(client(Arc::new(source), self.file_system));
+            }
+        };
         let signing = match self.sign_version {
             SignatureVersion::V1 => Signing::V1,
             SignatureVersion::V4 => Signing::v4(&endpoint, self.region.as_deref())?,
         };
-        let transport = match self.transport {
-            Some(transport) => transport,
-            None => {
-                let is_signed = !self.credentials.is_anonymous();
-                if is_signed && self.plaintext == Plaintext::Refuse {
-                    stays_here(&endpoint, &self.proxy)?;
-                }
-                hyper_transport(self.ca_cert, self.proxy)?
-            }
-        };
-        let mut source = OssSource::builder(transport, endpoint, signing, self.credentials)
+        let is_ours = self.transport.is_none();
+        if is_ours && self.plaintext == Plaintext::Refuse && !credentials.is_anonymous() {
+            stays_here(&endpoint, &self.proxy)?;
+        }
+        let transport = transport(self.transport, self.ca_cert, self.proxy)?;
+        let mut source = OssSource::builder(transport, endpoint, signing, credentials)
             .limits(self.limits)
             .plaintext(self.plaintext);
         if let Some(addressing) = self.addressing {
             source = source.addressing(addressing);
         }
-        let source = source.build()?;
-        let file_system = self.file_system.unwrap_or_else(|| Arc::new(NativeFileSystem::new()));
-        Ok(Client::with_source(Arc::new(source), file_system))
+        let source = self.asking.apply(source)?.build()?;
+        Ok(client(Arc::new(source), self.file_system))
+    }
+}
+
+impl Asking {
+    fn apply(self, mut source: OssSourceBuilder) -> Result<OssSourceBuilder, Error> {
+        if let Some(Payer::Requester) = self.payer {
+            source = source.requester_pays();
+        }
+        if let Some(limit) = self.traffic_limit {
+            source = source.traffic_limit(limit);
+        }
+        for (name, value) in self.headers {
+            let refused = |what: &str, error: Box<dyn StdError + Send + Sync>| {
+                // A value may be a secret, and so may a name with a colon in it.
+                Error::config("header", "(not shown)", what).with_source(error)
+            };
+            let name = HeaderName::from_str(&name)
+                .map_err(|error| refused("of a name that HTTP allows", error.into()))?;
+            let value = HeaderValue::from_str(&value)
+                .map_err(|error| refused("of a value of visible characters", error.into()))?;
+            source = source.header(name, value);
+        }
+        Ok(self.preconditions.into_iter().fold(source, OssSourceBuilder::precondition))
+    }
+
+    /// A URL says all that is asked for itself, and it may be signed.
+    fn refuse_for_url(&self) -> Result<(), Error> {
+        let Self { payer, traffic_limit, headers, preconditions } = self;
+        let is_free = payer.is_none()
+            && traffic_limit.is_none()
+            && headers.is_empty()
+            && preconditions.is_empty();
+        match is_free {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Config,
+                "a payer, a traffic limit, headers and preconditions do not go with a URL",
+            )
+            .with_hint("get a URL that is signed for what you want")),
+        }
     }
 }
 
@@ -179,6 +289,10 @@ impl DangerousBuilder {
     }
 }
 
+fn client(source: Arc<dyn Source>, file_system: Option<Arc<dyn FileSystem>>) -> Client {
+    Client::with_source(source, file_system.unwrap_or_else(|| Arc::new(NativeFileSystem::new())))
+}
+
 /// Plain http needs no permission where it stays on this machine: not through a proxy elsewhere.
 fn stays_here(endpoint: &Endpoint, proxy: &Proxy) -> Result<(), Error> {
     if endpoint.is_plaintext() && endpoint.is_loopback() && proxy.carries_loopback_away() {
@@ -189,7 +303,15 @@ fn stays_here(endpoint: &Endpoint, proxy: &Proxy) -> Result<(), Error> {
     Ok(())
 }
 
-fn hyper_transport(ca_cert: Option<PathBuf>, proxy: Proxy) -> Result<Arc<dyn Transport>, Error> {
+/// The caller's transport, or else one of ours.
+fn transport(
+    own: Option<Arc<dyn Transport>>,
+    ca_cert: Option<PathBuf>,
+    proxy: Proxy,
+) -> Result<Arc<dyn Transport>, Error> {
+    if let Some(transport) = own {
+        return Ok(transport);
+    }
     let failed = |error| {
         let what = match &error {
             TransportSetupError::Proxy { .. } => "no way through a proxy can be set up",

@@ -37,9 +37,13 @@ mod endpoint;
 mod error;
 mod event;
 mod object;
+mod object_url;
 mod options;
+mod patience;
 mod progress;
+mod reading;
 mod source;
+mod stat;
 mod verification;
 
 pub use checksum::{Checksum, ChecksumError};
@@ -53,16 +57,19 @@ pub use endpoint::{Addressing, Endpoint};
 pub use error::{Error, ErrorKind};
 pub use event::DownloadEvent;
 pub use object::Object;
+pub use object_url::ObjectUrl;
 pub use options::{Clobber, Durability, Parallel, Resume, Symlink};
 pub use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
 pub use ossget_core::{ByteRange, ExtentRequest, ObjectIdentity, PartSize, PartSizeError};
 pub use ossget_sign::SignatureVersion;
 pub use ossget_transport::Proxy;
 pub use progress::{DownloadHandle, Phase, Progress};
+pub use reading::{ObjectReader, Reading};
 pub use source::{
-    OssSource, OssSourceBuilder, Plaintext, RangeBody, Signing, Source, SourceError,
-    transport_failure,
+    OssSource, OssSourceBuilder, Plaintext, Precondition, RangeBody, Signing, Source, SourceError,
+    TrafficLimit, UrlSource, transport_failure,
 };
+pub use stat::ObjectStat;
 pub use verification::{Verdict, Verification, Verified};
 
 /// The README's examples are compiled and run with the tests.

@@ -2,6 +2,9 @@
 
 use crate::error::printable;
 use crate::{Error, ErrorKind};
+use ossget_core::{Locator, SourceKind};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::fmt;
 
 /// The name of an object: a bucket, a key, and a version id where a certain version is meant.
@@ -18,8 +21,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Object {
-    bucket: String,
-    key: String,
+    locator: Locator,
     version: Option<String>,
 }
 
@@ -47,7 +49,8 @@ impl Object {
         if key.starts_with(['/', '\\']) {
             return Err(refused("key", &key, "without a slash or backslash at its beginning"));
         }
-        Ok(Self { bucket, key, version: None })
+        let locator = Locator { kind: SourceKind::Oss, container: bucket, key };
+        Ok(Self { locator, version: None })
     }
 
     /// Means this version of the object, not the latest one.
@@ -101,16 +104,39 @@ impl Object {
         }
     }
 
-    /// The bucket.
-    #[must_use]
-    pub fn bucket(&self) -> &str {
-        &self.bucket
+    /// What a URL names: an origin and an encoded path without its first slash.
+    pub(crate) fn of_url(origin: String, path: String) -> Self {
+        let locator = Locator { kind: SourceKind::Http, container: origin, key: path };
+        Self { locator, version: None }
     }
 
-    /// The key, not encoded.
+    /// The bucket; of what an [`ObjectUrl`](crate::ObjectUrl) names, scheme, host and port.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.locator.container
+    }
+
+    /// The key, not encoded; of what an [`ObjectUrl`](crate::ObjectUrl) names, the path as it is
+    /// written there, without its first slash.
     #[must_use]
     pub fn key(&self) -> &str {
-        &self.key
+        &self.locator.key
+    }
+
+    /// The last component of the key, decoded where a URL has it encoded: what a file is called
+    /// that is downloaded into a directory. Empty for a key that ends in a slash.
+    #[must_use]
+    pub fn file_name(&self) -> Cow<'_, str> {
+        let name = self.key().rsplit('/').next().unwrap_or_default();
+        match self.locator.kind {
+            SourceKind::Http => percent_decode_str(name).decode_utf8_lossy(),
+            _ => name.into(),
+        }
+    }
+
+    /// What tells the object from all others, wherever it comes from.
+    pub(crate) const fn locator(&self) -> &Locator {
+        &self.locator
     }
 
     /// The version id, where a certain version is meant.
@@ -121,9 +147,11 @@ impl Object {
 }
 
 impl fmt::Display for Object {
-    /// `oss://bucket/key`, control characters escaped; the version id is left out.
+    /// `oss://bucket/key`, control characters escaped; the version id is left out. A URL without
+    /// its query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}/{}", self.bucket, printable(&self.key, MAX_KEY))
+        let scheme = if self.locator.kind == SourceKind::Oss { SCHEME } else { "" };
+        write!(f, "{scheme}{}/{}", self.bucket(), printable(self.key(), MAX_KEY))
     }
 }
 
@@ -169,7 +197,7 @@ mod tests {
 
     fn names(text: &str) -> (String, String, Option<String>) {
         let object = Object::parse(text).unwrap();
-        (object.bucket, object.key, object.version)
+        (object.bucket().to_owned(), object.key().to_owned(), object.version)
     }
 
     /// Faults: 70.

@@ -1,21 +1,28 @@
 //! Where the bytes of an object come from.
 
+mod answer;
+#[cfg(test)]
+mod canned;
 mod clock;
 mod error;
 mod oss;
 mod redaction;
 mod service_error;
+mod url;
 
 pub(crate) use error::kind_of;
 pub use error::{SourceError, transport_failure};
-pub use oss::{OssSource, OssSourceBuilder, Plaintext, Signing};
+pub use oss::{OssSource, OssSourceBuilder, Plaintext, Precondition, Signing, TrafficLimit};
 pub(crate) use service_error::ServiceError;
+pub use url::UrlSource;
 
-use crate::Object;
+use crate::{ErrorKind, Object, ObjectStat, ObjectUrl};
 use async_trait::async_trait;
-use ossget_core::{ByteRange, ObjectIdentity};
+use http::HeaderMap;
+use ossget_core::{ByteRange, Failure, ObjectIdentity};
 use ossget_transport::Body;
 use std::fmt;
+use std::time::Duration;
 
 /// Where the bytes of objects come from.
 ///
@@ -35,6 +42,33 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
     /// A [`SourceError`], whose [`failure`](SourceError::failure) decides whether it is worth
     /// trying again.
     async fn probe(&self, object: &Object) -> Result<ObjectIdentity, SourceError>;
+
+    /// Learns all that the server says of the object, without its bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`probe`](Source::probe).
+    async fn stat(&self, object: &Object) -> Result<ObjectStat, SourceError> {
+        Ok(ObjectStat::new(self.probe(object).await?, &HeaderMap::new()))
+    }
+
+    /// A URL by which whoever has it may read the object for so long. Nothing is sent for it, as
+    /// long as the credentials are at hand. `query` holds parameters that the URL is to have,
+    /// decoded, such as `response-content-disposition`.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind [`Config`](ErrorKind::Config) where the source does not sign, for a parameter
+    /// that is part of a signature, and for a time that is too long.
+    async fn sign_url(
+        &self,
+        _object: &Object,
+        _query: &[(String, String)],
+        _lifetime: Duration,
+    ) -> Result<ObjectUrl, SourceError> {
+        let what = "URLs are signed for objects of OSS only";
+        Err(SourceError::new(Failure::Fatal, what).with_kind(ErrorKind::Config))
+    }
 
     /// Asks for a range of the object that was probed as `pinned`, and of no other content.
     ///
@@ -62,3 +96,6 @@ pub struct RangeBody {
     /// Whether the service says that it holds answers back: it wants no more of them at once.
     pub held_back: bool,
 }
+
+/// Says who asks, unless the caller says something else.
+const DEFAULT_USER_AGENT: &str = concat!("ossget/", env!("CARGO_PKG_VERSION"));

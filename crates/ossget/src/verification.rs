@@ -1,9 +1,9 @@
 //! Comparing a local file with an object.
 
 use crate::checksum::Checking;
+use crate::patience::with_patience;
 use crate::{Checksum, Client, Error, ErrorKind, Integrity, Object};
 use crc_fast::{CrcAlgorithm, Digest};
-use ossget_core::{Backoff, Failure, ObjectIdentity};
 use std::fs::{self, File};
 use std::future::{Future, IntoFuture};
 use std::io::{self, Read as _};
@@ -99,7 +99,8 @@ impl Verification {
             let path = self.file.clone();
             blocking(move || open(&path)).await?
         };
-        let identity = self.probe(begun).await?;
+        let ask = || self.client.source.probe(&self.object);
+        let identity = with_patience(self.retry_max_time, ask).await?;
         let mut verified = Verified {
             verdict: Verdict::LengthDiffers,
             bytes,
@@ -133,26 +134,6 @@ impl Verification {
         };
         verified.elapsed = begun.elapsed();
         Ok(verified)
-    }
-
-    async fn probe(&self, begun: Instant) -> Result<ObjectIdentity, Error> {
-        let backoff = Backoff::default();
-        for failures in 0.. {
-            let error = match self.client.source.probe(&self.object).await {
-                Ok(identity) => return Ok(identity),
-                Err(error) => error,
-            };
-            let hopeless = !error.failure().is_transient()
-                || (error.failure() == Failure::Protocol && failures + 1 >= PROTOCOL_ATTEMPTS);
-            let jitter = u64::from_le_bytes(crate::driver::random());
-            let asked = error.retry_after().unwrap_or_default();
-            let wait = backoff.delay(failures, jitter).max(asked);
-            if hopeless || begun.elapsed() + wait >= self.retry_max_time {
-                return Err(Error::from(error).with_attempts(failures + 1));
-            }
-            tokio::time::sleep(wait).await;
-        }
-        Err(Error::new(ErrorKind::Internal, "there are no more numbers to count attempts with"))
     }
 }
 
@@ -247,5 +228,3 @@ async fn blocking<T: Send + 'static>(
 
 /// Bytes read at once, as when kept parts are read back.
 const READ_BYTES: usize = 1 << 20;
-/// A server that breaks the protocol is asked again a few times, in case something in between did.
-const PROTOCOL_ATTEMPTS: u32 = 3;

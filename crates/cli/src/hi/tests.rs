@@ -1,5 +1,6 @@
 use super::*;
 use crate::low::{Command, LowArgs};
+use std::ffi::OsString;
 
 const VARIABLES: &[(&str, &str)] = &[
     ("OSS_ENDPOINT", "https://oss-cn-hangzhou.aliyuncs.com"),
@@ -15,7 +16,8 @@ fn high(
     let Command::Get(low) = LowArgs::parse_arguments(all).unwrap().command else {
         panic!("not `get`");
     };
-    HiArgs::new(&low, &Environment::of(variables))
+    let source = Source::read(&low.source, &low.naming);
+    HiArgs::new(&low, source, &Environment::of(variables))
 }
 
 fn refusal(arguments: &[&str]) -> String {
@@ -60,11 +62,19 @@ fn secrets_on_the_command_line_are_refused_with_the_alternatives() {
 
 #[test]
 fn what_comes_later_is_named_and_refused() {
-    assert!(refusal(&["oss://bkt/k", "-"]).contains("standard output"));
     assert!(refusal(&["oss://bkt/k", "f", "g"]).contains("3 paths"));
-    assert!(refusal(&["https://h/k?Signature=canary", "f"]).contains("https://"));
     assert!(refusal(&["S3://bkt/k", "f"]).contains("s3://"));
-    assert!(refusal(&["@file", "f"]).contains("@FILE"));
+}
+
+#[test]
+fn a_url_is_asked_without_credentials() {
+    let hi = high(&["https://h/a%20k?Expires=1&Signature=canary", "f"], VARIABLES).unwrap();
+    assert!(hi.credentials.is_anonymous());
+    assert_eq!((hi.object.bucket(), hi.object.key()), ("https://h", "a%20k"));
+    assert_eq!(hi.warnings.len(), 1, "{:?}", hi.warnings);
+    assert!(!format!("{hi:?}").contains("canary"));
+    assert!(refusal(&["http://h/k?Expires=1&Signature=canary", "f"]).contains("https"));
+    high(&["http://h/k?Signature=x", "f", "--allow-plaintext"], &[]).unwrap();
 }
 
 #[test]

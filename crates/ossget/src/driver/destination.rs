@@ -4,10 +4,10 @@ use crate::{Error, ErrorKind};
 use ossget_fs::{Syncing, make_directories};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
-/// The file that `destination` means for an object with this key: a directory, existing or
-/// written with a separator at its end, receives the last component of the key. A directory
-/// written with a separator at its end is made if it is missing.
-pub(super) fn resolve(destination: &Path, key: &str, syncing: Syncing) -> Result<PathBuf, Error> {
+/// The file that `destination` means for an object with this [file name](Object::file_name): a
+/// directory, existing or written with a separator at its end, receives it. A directory written
+/// with a separator at its end is made if it is missing.
+pub(super) fn resolve(destination: &Path, name: &str, syncing: Syncing) -> Result<PathBuf, Error> {
     let written = destination.as_os_str().as_encoded_bytes();
     let ends_in_separator =
         written.last().is_some_and(|&last| last == b'/' || char::from(last) == MAIN_SEPARATOR);
@@ -16,14 +16,14 @@ pub(super) fn resolve(destination: &Path, key: &str, syncing: Syncing) -> Result
     } else if !destination.is_dir() {
         return Ok(destination.to_owned());
     }
-    Ok(destination.join(base_name(key)?))
+    Ok(destination.join(checked(name)?))
 }
 
-/// The last component of a key, if it can be the name of a file.
-fn base_name(key: &str) -> Result<&str, Error> {
-    let name = key.rsplit('/').next().unwrap_or_default();
+/// The last component of a key, if it can be the name of a file. That of a URL may have had an
+/// encoded slash in it.
+fn checked(name: &str) -> Result<&str, Error> {
     let reserved = cfg!(windows) && name.contains(['\\', ':']);
-    if matches!(name, "" | "." | "..") || name.contains('\0') || reserved {
+    if matches!(name, "" | "." | "..") || name.contains(['\0', '/']) || reserved {
         return Err(Error::new(
             ErrorKind::Refused,
             "the key's last component cannot be the name of a file",
@@ -36,9 +36,11 @@ fn base_name(key: &str) -> Result<&str, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Object;
 
     fn resolved(destination: &Path, key: &str) -> Result<PathBuf, Error> {
-        resolve(destination, key, Syncing::Full)
+        let object = Object::new("bkt", key)?;
+        resolve(destination, &object.file_name(), Syncing::Full)
     }
 
     #[test]

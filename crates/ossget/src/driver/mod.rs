@@ -52,7 +52,8 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
         let (object, options) = (Arc::clone(&object), Arc::clone(&options));
         let (destination, files) = (destination.clone(), Arc::clone(&client.file_system));
         blocking(move || {
-            let destination = destination::resolve(&destination, object.key(), options.syncing())?;
+            let destination =
+                destination::resolve(&destination, &object.file_name(), options.syncing())?;
             let storage = Storage::lock(files.as_ref(), &destination, &object, &options)?;
             let left = storage.load(&object, &options)?;
             storage.refuse_existing(&left).map_err(Error::storage)?;

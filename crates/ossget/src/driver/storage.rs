@@ -8,7 +8,7 @@ use ossget_core::session::{
 };
 use ossget_core::{
     Admission, Checkpoint, FreshReason, Locator, PartIndex, PartPlan, RefuseReason, SLOT_LEN, Slot,
-    SlotCodec, SourceKind, Wanted, admit,
+    SlotCodec, Wanted, admit,
 };
 use ossget_fs::{
     Caveat, CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, PartialFile, Place,
@@ -121,11 +121,7 @@ impl Storage {
             },
             lock,
             syncing,
-            locator: Locator {
-                kind: SourceKind::Oss,
-                container: object.bucket().to_owned(),
-                key: object.key().to_owned(),
-            },
+            locator: object.locator().clone(),
             destination_hash,
             recording,
             clobber: options.clobber,

@@ -92,6 +92,13 @@ impl SourceError {
         self
     }
 
+    /// Sets what to do about it: one sentence, in lower case and without a full stop.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(printable(hint.into(), MAX_MESSAGE));
+        self
+    }
+
     /// Sets the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -1,26 +1,29 @@
 //! Objects of Alibaba Cloud OSS, by signed requests.
 
-mod answer;
 mod builder;
+mod options;
 
 pub use builder::{OssSourceBuilder, Plaintext, Signing};
+pub use options::{Precondition, TrafficLimit};
 
+use super::answer::{self, Refusal};
 use super::clock::{Clock, Correction, SigningTime, Trust};
 use super::{RangeBody, Source, SourceError};
 use crate::credentials::CredentialsProvider;
 use crate::endpoint::{Addressing, Endpoint, Located};
-use crate::{ErrorKind, Object};
-use answer::Refusal;
+use crate::error::printable;
+use crate::{Error, ErrorKind, Object, ObjectStat, ObjectUrl};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, IF_MATCH, IF_UNMODIFIED_SINCE, RANGE};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use ossget_core::{ByteRange, Expectation, Failure, ObjectIdentity, Verdict, judge};
+use options::REQUEST_PAYER;
+use ossget_core::{ByteRange, Failure, ObjectIdentity};
 use ossget_sign::{Signer, encode_query};
 use ossget_transport::{Limits, Response, Transport};
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Objects of Alibaba Cloud OSS, by signed requests.
 ///
@@ -43,6 +46,8 @@ pub struct OssSource {
     plaintext: Plaintext,
     /// Sent with every request.
     headers: HeaderMap,
+    /// Sent where the object is looked at, and at nothing else.
+    preconditions: HeaderMap,
     clock: Clock,
 }
 
@@ -70,7 +75,7 @@ struct Stamp {
 /// How the service took a request.
 enum Answer {
     Success(Response),
-    Refusal(Refusal),
+    Refusal(Refusal, Stamp),
 }
 
 impl OssSource {
@@ -84,37 +89,69 @@ impl OssSource {
         OssSourceBuilder::new(transport, endpoint, signing, credentials)
     }
 
+    /// HEAD, with the caller's preconditions.
+    async fn head(&self, object: &Object) -> Result<Response, SourceError> {
+        let headers = self.preconditions.clone();
+        let response = self.exchange(&Call { method: Method::HEAD, object, headers }).await;
+        let response = response.map_err(|error| match error.status() {
+            Some(412) if !self.preconditions.is_empty() => failed_precondition(error),
+            _ => error,
+        })?;
+        match response.head.status {
+            StatusCode::OK => Ok(response),
+            StatusCode::NOT_MODIFIED if !self.preconditions.is_empty() => {
+                Err(failed_precondition(answer::unexpected(StatusCode::NOT_MODIFIED)))
+            }
+            other => Err(self.told(answer::unexpected(other))),
+        }
+    }
+
+    fn identity(
+        &self,
+        object: &Object,
+        headers: &HeaderMap,
+    ) -> Result<ObjectIdentity, SourceError> {
+        answer::identity(headers)
+            .and_then(|identity| of_version(identity, object.version()))
+            .map_err(|error| self.told(error))
+    }
+
+    fn told(&self, error: SourceError) -> SourceError {
+        error.with_host(self.endpoint.host())
+    }
+
     /// Sends a request, and once more if that may help, until there is a status of success.
     async fn exchange(&self, call: &Call<'_>) -> Result<Response, SourceError> {
-        let refusal = match self.send(self.sign(call).await?).await? {
+        let (refusal, stamp) = match self.send(self.sign(call).await?).await? {
             Answer::Success(response) => return Ok(response),
-            Answer::Refusal(refusal) => refusal,
+            Answer::Refusal(refusal, stamp) => (refusal, stamp),
         };
-        let Some(renewed) = self.renew(call, &refusal).await else {
+        let Some(renewed) = self.renew(call, &refusal, &stamp).await else {
             return Err(refusal.error);
         };
         match self.send(renewed).await? {
             Answer::Success(response) => Ok(response),
-            Answer::Refusal(refusal) => Err(refusal.error),
+            Answer::Refusal(refusal, _) => Err(refusal.error),
         }
     }
 
     async fn send(&self, signed: Signed) -> Result<Answer, SourceError> {
         let response = self.transport.send(signed.request, self.limits).await?;
-        if response.head.status.is_success() {
+        let status = response.head.status;
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(Answer::Success(response));
         }
-        let mut refusal = Refusal::read(response, signed.stamp).await;
+        let mut refusal = Refusal::read(response, &signed.stamp.secrets()).await;
         refusal.error = refusal.error.with_host(self.endpoint.host());
-        Ok(Answer::Refusal(refusal))
+        Ok(Answer::Refusal(refusal, signed.stamp))
     }
 
     /// The request signed again, if what it was refused for is different now.
-    async fn renew(&self, call: &Call<'_>, refusal: &Refusal) -> Option<Signed> {
+    async fn renew(&self, call: &Call<'_>, refusal: &Refusal, stamp: &Stamp) -> Option<Signed> {
         match refusal.error.failure() {
             Failure::ClockSkew if self.trust() == Trust::Granted => {
                 let now = SystemTime::now();
-                match self.clock.correct(refusal.stamp.time, refusal.server_time?, now) {
+                match self.clock.correct(stamp.time, refusal.server_time?, now) {
                     Correction::Corrected { offset_seconds } => {
                         tracing::warn!(
                             offset_seconds,
@@ -127,15 +164,14 @@ impl OssSource {
             }
             Failure::ExpiredCredentials => {
                 let signed = self.sign(call).await.ok()?;
-                (!signed.stamp.is_of_the_same_credentials(&refusal.stamp)).then_some(signed)
+                (!signed.stamp.is_of_the_same_credentials(stamp)).then_some(signed)
             }
             _ => None,
         }
     }
 
     async fn sign(&self, call: &Call<'_>) -> Result<Signed, SourceError> {
-        let version = call.object.version().map(|id| ("versionId".to_owned(), id.to_owned()));
-        let query: Vec<(String, String)> = version.into_iter().collect();
+        let query = version_query(call.object);
         let mut headers = self.headers.clone();
         headers.extend(call.headers.clone());
         let credentials = self.credentials.credentials().await?;
@@ -196,6 +232,29 @@ impl OssSource {
             })
     }
 
+    /// The parameters of a URL for others, before it is signed. What is a header of our own
+    /// requests must be one here, since nobody else would send it.
+    fn url_query(
+        &self,
+        object: &Object,
+        wanted: &[(String, String)],
+    ) -> Result<Vec<(String, String)>, SourceError> {
+        let mut query = version_query(object);
+        if self.headers.contains_key(REQUEST_PAYER) {
+            query.push((REQUEST_PAYER.to_string(), "requester".to_owned()));
+        }
+        for (name, value) in wanted {
+            let is_there = query.iter().any(|(other, _)| other == name);
+            if is_there || name.is_empty() || SIGNING_PARAMETERS.contains(&name.as_str()) {
+                let name = printable(name, MAX_NAME);
+                let bound = "a parameter that is given once and part of no signature";
+                return Err(Error::config("query", format_args!("`{name}`"), bound).into());
+            }
+            query.push((name.clone(), value.clone()));
+        }
+        Ok(query)
+    }
+
     fn refuses_plaintext(&self) -> bool {
         self.plaintext == Plaintext::Refuse
             && self.endpoint.is_plaintext()
@@ -218,20 +277,49 @@ impl Source for OssSource {
     /// Signed HEAD; and a GET of one byte of an object that seems to be archived, because a HEAD
     /// does not tell whether it can be read.
     async fn probe(&self, object: &Object) -> Result<ObjectIdentity, SourceError> {
-        let call = Call { method: Method::HEAD, object, headers: HeaderMap::new() };
-        let response = self.exchange(&call).await?;
-        let identity = match response.head.status {
-            StatusCode::OK => answer::identity(&response.head.headers)
-                .and_then(|identity| of_version(identity, object.version())),
-            other => Err(answer::unexpected(other)),
-        };
-        let identity = identity.map_err(|error| error.with_host(self.endpoint.host()))?;
+        let response = self.head(object).await?;
+        let identity = self.identity(object, &response.head.headers)?;
         if answer::may_be_archived(&response.head.headers)
             && let Some(byte) = ByteRange::new(0, identity.size.min(1)).filter(|it| !it.is_empty())
         {
             self.get_range(object, byte, &identity).await?;
         }
         Ok(identity)
+    }
+
+    /// Signed HEAD.
+    async fn stat(&self, object: &Object) -> Result<ObjectStat, SourceError> {
+        let response = self.head(object).await?;
+        let identity = self.identity(object, &response.head.headers)?;
+        Ok(ObjectStat::new(identity, &response.head.headers))
+    }
+
+    /// Signed for GET; without credentials, the URL of an object that everybody may read. V4 allows
+    /// 1 second to 7 days.
+    async fn sign_url(
+        &self,
+        object: &Object,
+        query: &[(String, String)],
+        lifetime: Duration,
+    ) -> Result<ObjectUrl, SourceError> {
+        let query = self.url_query(object, query)?;
+        let credentials = self.credentials.credentials().await?;
+        let query = match &credentials {
+            None => encode_query(&query),
+            Some(credentials) => {
+                let unsigned = ossget_sign::Request {
+                    method: &Method::GET,
+                    bucket: Some(object.bucket()),
+                    key: Some(object.key()),
+                    query: &query,
+                    headers: &HeaderMap::new(),
+                };
+                let time = self.clock.at(SystemTime::now()).time;
+                let signed = self.signer()?.presign(&unsigned, credentials, time, lifetime)?;
+                signed.encoded_query()
+            }
+        };
+        self.uri(object, &query)?.to_string().parse().map_err(SourceError::from)
     }
 
     /// Signed GET with `Range`.
@@ -241,20 +329,10 @@ impl Source for OssSource {
         range: ByteRange,
         pinned: &ObjectIdentity,
     ) -> Result<RangeBody, SourceError> {
-        let call = Call { method: Method::GET, object, headers: range_headers(range, pinned)? };
-        let Response { head, body } = self.exchange(&call).await?;
-        let verdict = answer::response_head(&head)
-            .map(|head| judge(&head, &Expectation { range, identity: pinned }));
-        match verdict {
-            Ok(Verdict::Accept { range: granted }) => {
-                let held_back = head.headers.contains_key(QOS_DELAY_TIME);
-                Ok(RangeBody { granted, body, held_back })
-            }
-            Ok(Verdict::Reject(rejection)) => {
-                Err(answer::rejected(rejection).with_host(self.endpoint.host()))
-            }
-            Err(error) => Err(error.with_host(self.endpoint.host())),
-        }
+        let mut headers = answer::range_headers(range, pinned)?;
+        headers.insert(RANGE_BEHAVIOR, HeaderValue::from_static("standard"));
+        let response = self.exchange(&Call { method: Method::GET, object, headers }).await?;
+        answer::range_body(response, range, pinned).map_err(|error| self.told(error))
     }
 }
 
@@ -286,37 +364,23 @@ impl fmt::Debug for OssSource {
     }
 }
 
-/// What makes a GET one of a range of the pinned content.
-fn range_headers(range: ByteRange, pinned: &ObjectIdentity) -> Result<HeaderMap, SourceError> {
-    let Some(range) = range.header() else {
-        return Err(SourceError::new(Failure::Fatal, "an empty range cannot be asked for")
-            .with_kind(ErrorKind::Internal));
-    };
-    let value = |text: &str| {
-        HeaderValue::from_str(text).map_err(|error| {
-            SourceError::new(Failure::Fatal, "the object's ETag or date cannot be sent back")
-                .with_kind(ErrorKind::Protocol)
-                .with_source(error)
-        })
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert(RANGE, value(&range.to_string())?);
-    headers.insert(RANGE_BEHAVIOR, HeaderValue::from_static("standard"));
-    // A weak ETag would never match (RFC 9110, section 13.1.1), as if the object had changed.
-    if let Some(etag) = pinned.etag.as_deref().filter(|_| pinned.is_pinned()) {
-        headers.insert(IF_MATCH, value(etag)?);
-    } else if let Some(date) = &pinned.last_modified {
-        // To the second only, but better than nothing.
-        headers.insert(IF_UNMODIFIED_SINCE, value(date)?);
-    }
-    Ok(headers)
-}
-
-/// Milliseconds by which the service held an answer back because a limit of bandwidth was reached
-/// (OSS documentation, "Bandwidth throttling").
-const QOS_DELAY_TIME: HeaderName = HeaderName::from_static("x-oss-qos-delay-time");
 const RANGE_BEHAVIOR: HeaderName = HeaderName::from_static("x-oss-range-behavior");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token");
+
+fn version_query(object: &Object) -> Vec<(String, String)> {
+    object.version().map(|id| ("versionId".to_owned(), id.to_owned())).into_iter().collect()
+}
+
+/// What the caller wanted to be so is not.
+fn failed_precondition(error: SourceError) -> SourceError {
+    let message = match error.status() {
+        Some(_) => "the object is another one, or was modified: a precondition does not hold",
+        None => "the object was not modified: a precondition does not hold",
+    };
+    SourceError::new(Failure::Fatal, message)
+        .with_kind(ErrorKind::PreconditionFailed)
+        .with_source(error)
+}
 
 /// Checks that the object described is the version that was asked for. A proxy may leave the
 /// version out of its answer; one that names another has answered something else.
@@ -335,6 +399,24 @@ fn of_version(
         _ => Ok(identity),
     }
 }
+
+/// What signing adds to a query, in either version.
+const SIGNING_PARAMETERS: [&str; 12] = [
+    "Expires",
+    "OSSAccessKeyId",
+    "Signature",
+    "security-token",
+    "versionId",
+    "x-oss-additional-headers",
+    "x-oss-credential",
+    "x-oss-date",
+    "x-oss-expires",
+    "x-oss-security-token",
+    "x-oss-signature",
+    "x-oss-signature-version",
+];
+/// Characters of a refused name that are shown.
+const MAX_NAME: usize = 80;
 
 #[cfg(test)]
 mod tests;

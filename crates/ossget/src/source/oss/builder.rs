@@ -1,9 +1,11 @@
 //! How a source of objects of OSS is made.
 
 use super::OssSource;
+use super::options::{self, Precondition, TrafficLimit};
 use crate::credentials::CredentialsProvider;
 use crate::endpoint::{Addressing, Endpoint};
 use crate::error::printable;
+use crate::source::DEFAULT_USER_AGENT;
 use crate::source::clock::Clock;
 use crate::{Error, ErrorKind};
 use http::header::{ACCEPT_ENCODING, USER_AGENT};
@@ -24,6 +26,7 @@ pub struct OssSourceBuilder {
     limits: Limits,
     plaintext: Plaintext,
     headers: HeaderMap,
+    preconditions: Vec<Precondition>,
 }
 
 /// How requests are signed.
@@ -103,6 +106,7 @@ impl OssSourceBuilder {
             limits: Limits::default(),
             plaintext: Plaintext::default(),
             headers,
+            preconditions: Vec::new(),
         }
     }
 
@@ -131,6 +135,24 @@ impl OssSourceBuilder {
         self
     }
 
+    /// Pays for the traffic, where the bucket's owner wants that of whoever asks.
+    pub fn requester_pays(self) -> Self {
+        let (name, value) = options::requester_pays();
+        self.header(name, value)
+    }
+
+    /// The rate at which the service sends each answer.
+    pub fn traffic_limit(self, limit: TrafficLimit) -> Self {
+        let (name, value) = limit.header();
+        self.header(name, value)
+    }
+
+    /// What must hold of each object that is looked at, besides what was set before.
+    pub fn precondition(mut self, precondition: Precondition) -> Self {
+        self.preconditions.push(precondition);
+        self
+    }
+
     /// Makes the source.
     ///
     /// # Errors
@@ -155,6 +177,8 @@ impl OssSourceBuilder {
                 "one that is free to set",
             ));
         }
+        let preconditions = self.preconditions.iter().map(Precondition::header);
+        let preconditions = preconditions.collect::<Result<HeaderMap, Error>>()?;
         // A proxy that compresses on the way would change the bytes.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let source = OssSource {
@@ -166,6 +190,7 @@ impl OssSourceBuilder {
             limits: self.limits,
             plaintext: self.plaintext,
             headers,
+            preconditions,
             clock: Clock::default(),
         };
         if source.refuses_plaintext() && !source.credentials.is_anonymous() {
@@ -189,7 +214,6 @@ fn is_reserved(name: &str) -> bool {
 
 const OSS: &str = "oss";
 const CLOUD_BOX: &str = "oss-cloudbox";
-const DEFAULT_USER_AGENT: &str = concat!("ossget/", env!("CARGO_PKG_VERSION"));
 /// Characters of a refused value that are shown.
 const MAX_SHOWN: usize = 80;
 

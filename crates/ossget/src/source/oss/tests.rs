@@ -1,11 +1,10 @@
-mod canned;
 mod refusals;
 mod requests;
 mod verdicts;
 
 use super::*;
 use crate::credentials::{Anonymous, StaticCredentials};
-use canned::{Canned, Reply};
+use crate::source::canned::{Canned, Reply};
 use std::error::Error as StdError;
 
 pub(super) const HOST: &str = "https://oss-cn-hangzhou.aliyuncs.com";

@@ -1,7 +1,7 @@
 //! What refusals mean and lead to.
 
-use super::canned::Ending;
 use super::*;
+use crate::source::canned::Ending;
 use crate::{Credentials, Error};
 use async_trait::async_trait;
 use base64::Engine;

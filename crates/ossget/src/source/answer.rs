@@ -1,17 +1,19 @@
-//! What the service's answers mean.
+//! What a server's answers mean, and what a request says of the content that is meant.
 
-use super::Stamp;
+use super::redaction::reveals;
+use super::{RangeBody, ServiceError, SourceError};
 use crate::ErrorKind;
-use crate::source::redaction::reveals;
-use crate::source::{ServiceError, SourceError};
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED,
-    LOCATION, RETRY_AFTER,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, IF_MATCH,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER,
 };
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use jiff::fmt::rfc2822::DateTimeParser;
-use ossget_core::{Failure, ObjectIdentity, Rejection, ResponseHead, parse_crc64, retry_after};
+use ossget_core::{
+    ByteRange, Expectation, Failure, ObjectIdentity, Rejection, ResponseHead, Verdict, judge,
+    parse_crc64, retry_after,
+};
 use ossget_transport::{Body, Response};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::timeout;
@@ -21,28 +23,27 @@ pub(super) struct Refusal {
     pub(super) error: SourceError,
     /// The service's time, by the explanation or else by the `Date` header.
     pub(super) server_time: Option<SystemTime>,
-    pub(super) stamp: Stamp,
 }
 
 impl Refusal {
-    /// Reads a response that is no success. Never fails, and takes bounded time and memory.
-    pub(super) async fn read(response: Response, stamp: Stamp) -> Self {
+    /// Reads a response that is no success, to a request with these secrets in it. Never fails, and
+    /// takes bounded time and memory.
+    pub(super) async fn read(response: Response, secrets: &[&str]) -> Self {
         let Parts { status, headers, .. } = response.head;
         let body =
             if status.is_redirection() { Vec::new() } else { explanation(response.body).await };
-        let secrets = stamp.secrets();
-        let service = ServiceError::read(status, &headers, &body, &secrets);
+        let service = ServiceError::read(status, &headers, &body, secrets);
         let server_time = service.server_time().or_else(|| date(&headers));
         let error = match status {
             StatusCode::NOT_MODIFIED => unexpected(status),
-            _ if status.is_redirection() => redirected(&headers, service, &secrets),
+            _ if status.is_redirection() => redirected(&headers, service, secrets),
             _ => SourceError::of_service(service, wait(&headers)),
         };
-        Self { error, server_time, stamp }
+        Self { error, server_time }
     }
 }
 
-/// The object as a HEAD describes it.
+/// The object as a HEAD of the service describes it.
 pub(super) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceError> {
     let length = content_length(headers)?
         .ok_or_else(|| SourceError::protocol("the server does not tell the object's length"))?;
@@ -53,6 +54,11 @@ pub(super) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceErro
             "the answer is none of OSS: it has neither an ETag nor a CRC-64 nor a request id",
         ));
     }
+    identity_of(headers, length)
+}
+
+/// What the headers say of an object of this length.
+pub(super) fn identity_of(headers: &HeaderMap, length: u64) -> Result<ObjectIdentity, SourceError> {
     let mut identity = ObjectIdentity::new(length);
     identity.etag = text(headers, &ETAG);
     identity.last_modified = text(headers, &LAST_MODIFIED);
@@ -74,6 +80,50 @@ pub(super) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceErro
         }
     }
     Ok(identity)
+}
+
+/// What makes a GET one of a range of the pinned content.
+pub(super) fn range_headers(
+    range: ByteRange,
+    pinned: &ObjectIdentity,
+) -> Result<HeaderMap, SourceError> {
+    let Some(range) = range.header() else {
+        return Err(SourceError::new(Failure::Fatal, "an empty range cannot be asked for")
+            .with_kind(ErrorKind::Internal));
+    };
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|error| {
+            SourceError::new(Failure::Fatal, "the object's ETag or date cannot be sent back")
+                .with_kind(ErrorKind::Protocol)
+                .with_source(error)
+        })
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(RANGE, value(&range.to_string())?);
+    // A weak ETag would never match (RFC 9110, section 13.1.1), as if the object had changed.
+    if let Some(etag) = pinned.etag.as_deref().filter(|_| pinned.is_pinned()) {
+        headers.insert(IF_MATCH, value(etag)?);
+    } else if let Some(date) = &pinned.last_modified {
+        // To the second only, but better than nothing.
+        headers.insert(IF_UNMODIFIED_SINCE, value(date)?);
+    }
+    Ok(headers)
+}
+
+/// The bytes of a range, if the answer is one to a request for them.
+pub(super) fn range_body(
+    response: Response,
+    range: ByteRange,
+    pinned: &ObjectIdentity,
+) -> Result<RangeBody, SourceError> {
+    let Response { head, body } = response;
+    match judge(&response_head(&head)?, &Expectation { range, identity: pinned }) {
+        Verdict::Accept { range: granted } => {
+            let held_back = head.headers.contains_key(QOS_DELAY_TIME);
+            Ok(RangeBody { granted, body, held_back })
+        }
+        Verdict::Reject(rejection) => Err(rejected(rejection)),
+    }
 }
 
 /// Whether only a request for its bytes can tell that the object must be restored first: a bucket
@@ -123,6 +173,11 @@ pub(super) fn rejected(rejection: Rejection) -> SourceError {
         Rejection::UnexpectedStatus(_) => error.with_kind(ErrorKind::Protocol),
         _ => error,
     }
+}
+
+/// All of the object where a part of it was asked for.
+pub(super) fn range_ignored() -> SourceError {
+    rejected(Rejection::RangeIgnored)
 }
 
 /// A status that is no answer to what was asked.
@@ -185,7 +240,7 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
 }
 
 /// `Content-Length`, where there is one; all of them, where there are several (RFC 9110, 8.6).
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, SourceError> {
+pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, SourceError> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(|value| {
         let digits = value.to_str().ok().filter(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
         digits.and_then(|digits| digits.parse::<u64>().ok())
@@ -206,6 +261,9 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 const CRC64: HeaderName = HeaderName::from_static("x-oss-hash-crc64ecma");
+/// Milliseconds by which the service held an answer back because a limit of bandwidth was reached
+/// (OSS documentation, "Bandwidth throttling").
+const QOS_DELAY_TIME: HeaderName = HeaderName::from_static("x-oss-qos-delay-time");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-oss-request-id");
 const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-oss-storage-class");
 const RESTORE: HeaderName = HeaderName::from_static("x-oss-restore");

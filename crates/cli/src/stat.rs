@@ -1,0 +1,121 @@
+//! `ossget stat`: what the service says of an object.
+
+use crate::asked::Asked;
+use crate::environment::Environment;
+use crate::exit;
+use crate::get::runtime;
+use crate::low::{OutputArgs, StatArgs};
+use crate::output::{Failed, Screen, json_line, print, shown};
+use crate::source::Source;
+use ossget::{Error, ObjectStat};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Runs the command and returns its exit code.
+pub(crate) fn run(low: &StatArgs, environment: &Environment) -> u8 {
+    let mut screen = Screen::on_stderr(&OutputArgs::default(), environment);
+    let source = Source::read(&low.source, &low.naming);
+    let name = source.shown.clone();
+    let told = look(low, source, environment, &mut screen)
+        .and_then(|stat| print(&if low.json { json(&name, &stat) } else { text(&name, &stat) }));
+    match told {
+        Ok(()) => exit::DONE,
+        Err(error) => {
+            let exit_code = exit::code(error.kind(), None);
+            screen.failure(&Failed { error, kept: None, exit_code }, &shown(&name));
+            exit_code
+        }
+    }
+}
+
+fn look(
+    low: &StatArgs,
+    source: Source,
+    environment: &Environment,
+    screen: &mut Screen,
+) -> Result<ObjectStat, Error> {
+    let asked = Asked::new(source, &low.identity, &low.request, low.connect_timeout, environment)?;
+    for warning in &asked.warnings {
+        screen.warn(warning);
+    }
+    let runtime = runtime()?;
+    let patience = low.retry_max_time.unwrap_or(PATIENCE);
+    let result = runtime.block_on(asked.client.stat(&asked.object, patience));
+    runtime.shutdown_background();
+    result
+}
+
+/// What people want to know first, then all that the service says besides.
+fn text(source: &str, stat: &ObjectStat) -> String {
+    let identity = &stat.identity;
+    let crc64 = identity.crc64.map_or_else(|| "none".to_owned(), |crc64| crc64.to_string());
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        writeln!(text, "{name:<16} {}", shown(value)).expect("writing to a string cannot fail");
+    };
+    line("object", source);
+    line("size", &format!("{} bytes", identity.size));
+    line("crc64", &crc64);
+    let fields = [
+        ("etag", &identity.etag),
+        ("last modified", &identity.last_modified),
+        ("version id", &identity.version_id),
+        ("type", &identity.object_type),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            line(name, value);
+        }
+    }
+    if let Some(class) = stat.storage_class() {
+        line("storage class", class);
+    }
+    for (name, value) in stat.headers.iter().filter(|(name, _)| !SAID.contains(&name.as_str())) {
+        line(name, value);
+    }
+    text
+}
+
+fn json(source: &str, stat: &ObjectStat) -> String {
+    let identity = &stat.identity;
+    json_line(&Line {
+        v: 1,
+        source,
+        bytes: identity.size,
+        etag: identity.etag.as_deref(),
+        crc64: identity.crc64.map(|crc64| crc64.to_string()),
+        last_modified: identity.last_modified.as_deref(),
+        version_id: identity.version_id.as_deref(),
+        object_type: identity.object_type.as_deref(),
+        storage_class: stat.storage_class(),
+        headers: stat.headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
+    })
+}
+
+/// What `--json` writes.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    v: u8,
+    source: &'a str,
+    bytes: u64,
+    etag: Option<&'a str>,
+    crc64: Option<String>,
+    last_modified: Option<&'a str>,
+    version_id: Option<&'a str>,
+    object_type: Option<&'a str>,
+    storage_class: Option<&'a str>,
+    headers: BTreeMap<&'a str, &'a str>,
+}
+
+/// Fields of the answer that have a line of their own.
+const SAID: [&str; 6] = [
+    "etag",
+    "last-modified",
+    "x-oss-hash-crc64ecma",
+    "x-oss-object-type",
+    "x-oss-storage-class",
+    "x-oss-version-id",
+];
+const PATIENCE: Duration = Duration::from_secs(60);

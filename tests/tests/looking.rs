@@ -1,0 +1,134 @@
+//! `ossget stat` and `ossget cat`.
+
+use ossget_testkit::{Close, Content, Fault, On};
+use ossget_tests::Rig;
+use serde_json::Value;
+use std::io::Read as _;
+use std::process::{Command, Output};
+
+const SOURCE: &str = "oss://examplebucket/dir/object.bin";
+const SIZE: u64 = 3_000_000;
+const ARGS: &[&str] = &["cat", SOURCE, "--part-size", "100KiB"];
+
+fn run(rig: &Rig, args: &[&str]) -> Output {
+    rig.ossget(args).output().expect("the binary starts")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn stat_says_what_the_object_is_to_people_and_to_programs() {
+    let rig = Rig::new(1, SIZE);
+    let output = run(&rig, &["stat", SOURCE]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("size             3000000 bytes"), "{text}");
+    assert!(text.contains("etag") && text.contains("storage class"), "{text}");
+    let output = run(&rig, &["stat", SOURCE, "--json"]);
+    let line: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&line["bytes"], &line["source"]), (&SIZE.into(), &SOURCE.into()));
+    let crc64 = rig.content.crc64().to_string();
+    assert_eq!(line["crc64"], crc64.as_str());
+    assert_eq!(line["headers"]["x-oss-hash-crc64ecma"], crc64.as_str());
+    assert!(rig.sim.requests().iter().all(|request| request.method == "HEAD"));
+
+    let missing = run(&rig, &["stat", "oss://examplebucket/none"]);
+    assert_eq!(missing.status.code(), Some(4), "{missing:?}");
+    assert!(stderr(&missing).contains("NoSuchKey"), "{}", stderr(&missing));
+}
+
+#[test]
+fn cat_writes_the_object_in_order_whatever_breaks_meanwhile() {
+    let rig = Rig::new(2, SIZE);
+    rig.sim.fault(On::get().nth(3), Fault::CutAfter { bytes: 40_000, how: Close::Rst });
+    rig.sim.fault(On::get().nth(5), Fault::status(503, "ServiceUnavailable"));
+    rig.sim.fault(On::get().nth(8), Fault::CutAfter { bytes: 7, how: Close::Fin });
+    for args in [ARGS, &["get", SOURCE, "-", "--part-size", "100KiB", "--parallel", "3"]] {
+        let output = run(&rig, args);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(output.stdout == rig.content.window(0..SIZE), "other bytes");
+        assert_eq!(stderr(&output), "");
+    }
+}
+
+#[test]
+fn cat_of_a_range_and_of_nothing_gives_just_that() {
+    let mut rig = Rig::new(3, SIZE);
+    let output = run(&rig, &[ARGS, &["--range", "1000-299999"]].concat());
+    assert!(output.stdout == rig.content.window(1000..300_000), "{}", stderr(&output));
+    let beyond = run(&rig, &[ARGS, &["--range", "3000000-"]].concat());
+    assert_eq!(beyond.status.code(), Some(2), "{}", stderr(&beyond));
+    rig.replace(Content::generated(4, 0));
+    let output = run(&rig, ARGS);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+}
+
+#[test]
+fn cat_fails_after_the_last_byte_if_the_whole_is_wrong() {
+    let rig = Rig::new(5, SIZE);
+    rig.sim.fault(On::get().always(), Fault::FlipByte { at: 350_000 });
+    let output = run(&rig, ARGS);
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+    assert!(stderr(&output).contains("CRC-64"), "{}", stderr(&output));
+}
+
+#[test]
+fn cat_stops_quietly_when_its_reader_does() {
+    let rig = Rig::new(6, SIZE);
+    let mut command: Command = rig.ossget(ARGS);
+    let mut child = command.spawn().expect("the binary starts");
+    let mut first = [0; 1000];
+    let mut stdout = child.stdout.take().expect("a pipe");
+    stdout.read_exact(&mut first).expect("the first bytes");
+    assert!(first[..] == rig.content.window(0..1000)[..]);
+    drop(stdout);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn preconditions_decide_before_a_byte_is_fetched() {
+    let rig = Rig::new(7, SIZE);
+    let stat = run(&rig, &["stat", SOURCE, "--json"]);
+    let line: Value = serde_json::from_slice(&stat.stdout).expect("JSON");
+    let etag = line["etag"].as_str().expect("an ETag");
+    rig.sim.clear_requests();
+    for (header, code) in [
+        (format!("If-Match: {etag}"), 0),
+        ("If-Match: \"other\"".to_owned(), 5),
+        (format!("If-None-Match: {etag}"), 5),
+        ("If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT".to_owned(), 5),
+        ("If-Unmodified-Since: Fri, 01 Jan 2010 00:00:00 GMT".to_owned(), 5),
+    ] {
+        let ended = rig.run(&["--header", &header]);
+        assert_eq!(ended.code, Some(code), "{header}: {ended:?}");
+        if code != 0 {
+            assert_eq!(ended.event("object_failed")["kind"], "precondition_failed");
+            assert!(rig.ranges().is_empty(), "{header}");
+        } else {
+            rig.assert_downloaded();
+            std::fs::remove_file(rig.destination()).expect("it is there");
+            rig.sim.clear_requests();
+        }
+        assert!(rig.files().is_empty(), "{header}: {:?}", rig.files());
+    }
+}
+
+#[test]
+fn headers_that_are_not_free_are_refused_and_others_are_sent() {
+    let rig = Rig::new(8, 1000);
+    for header in ["Range: bytes=0-1", "Host: h", "x-oss-date: 1", "no colon", "a b: c"] {
+        let ended = rig.ossget(&["stat", SOURCE, "--header", header]).output().expect("it starts");
+        assert_eq!(ended.status.code(), Some(2), "{header}: {ended:?}");
+    }
+    let args = ["stat", SOURCE, "--header", "x-oss-canary: 1", "--header", "User-Agent: me/1"];
+    let output = run(&rig, &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for limit in ["819199", "838860801", "x"] {
+        let output = run(&rig, &["stat", SOURCE, "--traffic-limit", limit]);
+        assert_eq!(output.status.code(), Some(2), "{limit}");
+    }
+    rig.run_well(&["--traffic-limit", "819200", "--request-payer"]);
+}
