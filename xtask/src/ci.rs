@@ -48,6 +48,13 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
         })?,
         Err(why) => steps.skip("a file system that fails", &why, machine)?,
     }
+    match proxies() {
+        Ok(()) => steps.run("real proxies", || {
+            let mut suite = cargo(["test", "-p", "ossget-tests", "--test", "proxies"]);
+            run_command(suite.env("OSSGET_NO_SKIP", "1"))
+        })?,
+        Err(why) => steps.skip("real proxies", &why, machine)?,
+    }
     match python_venv() {
         Ok(()) => steps.run("python SDKs", || {
             run_command(&mut cargo([
@@ -97,6 +104,22 @@ fn user_space_mounts() -> Outcome {
         return Err(Failure::new("there is no /dev/fuse to serve a file system through"));
     }
     if is_root() { Ok(()) } else { Err(Failure::new("it mounts, which only root may do")) }
+}
+
+/// Makes sure that the proxies are there that the suite starts: the bare programs, no services.
+fn proxies() -> Outcome {
+    for (name, package) in [("tinyproxy", "tinyproxy-bin"), ("microsocks", "microsocks")] {
+        let is_there = || is_on_path(name);
+        if !is_there() {
+            install(package, is_there)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_on_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
 }
 
 /// Makes sure that Python can make virtual environments; the suite makes its own.

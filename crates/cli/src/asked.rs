@@ -4,6 +4,7 @@ use crate::environment::Environment;
 use crate::hi::usage;
 use crate::identity;
 use crate::low::{AddressingStyle, IdentityArgs, RequestArgs, SignVersion};
+use crate::network;
 use crate::source::{Named, Source};
 use ossget::{
     Addressing, Anonymous, Client, ClientBuilder, CredentialsProvider, Error, Object, Precondition,
@@ -56,7 +57,9 @@ impl Asked {
                 (service(identity, &found.provider, environment)?, found.provider)
             }
         };
-        let builder = asking(builder, request);
+        warnings.extend(network::warning(&identity.network));
+        let builder =
+            asking(builder, request).proxy(network::proxy(&identity.network, environment));
         let client = connected(builder, identity, connect_timeout).build()?;
         Ok(Self { object, client, credentials, warnings })
     }

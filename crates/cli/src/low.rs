@@ -1,18 +1,24 @@
 //! What the user typed: the grammar of the command line, and nothing else. No file, no
 //! environment variable and no terminal is looked at here; [`HiArgs`](crate::hi::HiArgs) does.
 
+mod choices;
 mod looking;
+mod network;
 mod request;
 
+pub(crate) use choices::{
+    AddressingStyle, ChangeAction, ColorChoice, DurabilityLevel, ParallelChoice, PartSizeChoice,
+    ResumeMode, SignVersion, VerifyMode, Withheld,
+};
 pub(crate) use looking::{CatArgs, ReadingArgs, SignArgs, StatArgs};
+pub(crate) use network::NetworkArgs;
 pub(crate) use request::RequestArgs;
 
 use crate::{duration, range, size};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use ossget::{Checksum, ExtentRequest, PartSize};
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -228,6 +234,8 @@ pub(crate) struct IdentityArgs {
     /// Allow credentials over http:// to other hosts than this one.
     #[arg(long)]
     pub(crate) allow_plaintext: bool,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     /// Recognised in order to be refused.
     #[arg(short = 'k', long, hide = true, num_args = 0..=1, default_missing_value = "",
           allow_hyphen_values = true, value_parser = withheld)]
@@ -341,115 +349,6 @@ pub(crate) struct OutputArgs {
     /// Write the same JSON Lines to a file.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-}
-
-/// A value that was dropped as soon as it was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Withheld;
-
-/// `--part-size`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PartSizeChoice {
-    /// Chosen from the object's size.
-    Auto,
-    /// Exactly this.
-    Fixed(PartSize),
-}
-
-/// `--parallel`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ParallelChoice {
-    /// Chosen by the library.
-    Auto,
-    /// Exactly so many.
-    Fixed(NonZeroU32),
-}
-
-/// `--sign-version`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SignVersion {
-    /// HMAC-SHA256, bound to a region.
-    V4,
-    /// HMAC-SHA1, for old installations.
-    V1,
-}
-
-/// `--addressing-style`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AddressingStyle {
-    /// bucket.endpoint/key
-    Virtual,
-    /// endpoint/bucket/key
-    Path,
-    /// endpoint/key: the endpoint stands for one bucket
-    Cname,
-}
-
-/// `--resume`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ResumeMode {
-    /// Go on if possible, else start over.
-    Auto,
-    /// Go on or fail.
-    Require,
-}
-
-/// `--resume-verify`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum VerifyMode {
-    /// Read back and hash everything that was kept.
-    Full,
-    /// Trust it where the file has the right identity and length.
-    Bounds,
-}
-
-/// `--durability`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DurabilityLevel {
-    /// Survives a power cut.
-    Full,
-    /// Survives the end of the process.
-    Process,
-    /// Survives nothing.
-    None,
-}
-
-/// `--on-change`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ChangeAction {
-    /// Start over, once.
-    Restart,
-    /// Fail.
-    Fail,
-}
-
-/// `--color`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorChoice {
-    /// Where standard error is a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl PartSizeChoice {
-    pub(crate) const fn fixed(self) -> Option<PartSize> {
-        match self {
-            Self::Auto => None,
-            Self::Fixed(size) => Some(size),
-        }
-    }
-}
-
-impl ParallelChoice {
-    pub(crate) const fn fixed(self) -> Option<NonZeroU32> {
-        match self {
-            Self::Auto => None,
-            Self::Fixed(count) => Some(count),
-        }
-    }
 }
 
 impl LowArgs {

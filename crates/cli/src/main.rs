@@ -15,6 +15,7 @@ mod get;
 mod hi;
 mod identity;
 mod low;
+mod network;
 mod output;
 mod range;
 mod sign;

@@ -1,20 +1,19 @@
 //! Where downloads come from: an endpoint, credentials, and how to reach it.
 
+mod asking;
+
+use asking::{Asking, Payer};
+
 use crate::credentials::CredentialsProvider;
 use crate::download::Download;
 use crate::driver::Pace;
 use crate::endpoint::{Addressing, Endpoint};
-use crate::source::{
-    OssSource, OssSourceBuilder, Plaintext, Precondition, Signing, Source, TrafficLimit, UrlSource,
-};
+use crate::source::{OssSource, Plaintext, Precondition, Signing, Source, TrafficLimit, UrlSource};
 use crate::{Error, ErrorKind, Object, ObjectUrl};
-use http::{HeaderName, HeaderValue};
 use ossget_fs::{FileSystem, NativeFileSystem};
 use ossget_sign::SignatureVersion;
-use ossget_transport::{HyperTransport, Limits, Transport};
-use std::error::Error as StdError;
+use ossget_transport::{HyperTransport, Limits, Proxy, Transport, TransportSetupError};
 use std::path::PathBuf;
-use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,26 +34,12 @@ pub struct ClientBuilder {
     addressing: Option<Addressing>,
     sign_version: SignatureVersion,
     ca_cert: Option<PathBuf>,
+    proxy: Proxy,
     limits: Limits,
     plaintext: Plaintext,
     asking: Asking,
     transport: Option<Arc<dyn Transport>>,
     file_system: Option<Arc<dyn FileSystem>>,
-}
-
-/// What requests ask for besides the object.
-#[derive(Debug, Default)]
-struct Asking {
-    payer: Option<Payer>,
-    traffic_limit: Option<TrafficLimit>,
-    headers: Vec<(String, String)>,
-    preconditions: Vec<Precondition>,
-}
-
-/// Who pays, where the bucket's owner does not.
-#[derive(Clone, Copy, Debug)]
-enum Payer {
-    Requester,
 }
 
 /// What is asked for objects.
@@ -106,6 +91,7 @@ impl ClientBuilder {
             addressing: None,
             sign_version: SignatureVersion::V4,
             ca_cert: None,
+            proxy: Proxy::none(),
             limits: Limits::default(),
             plaintext: Plaintext::Refuse,
             asking: Asking::default(),
@@ -166,7 +152,15 @@ impl ClientBuilder {
         self
     }
 
-    /// How long connecting, the TLS handshake included, may take; 10 s by default.
+    /// The proxy to go through: none by default, whatever the environment says; it is asked with
+    /// [`Proxy::from_environment`]. A transport of your own does not heed it.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// How long connecting may take, the way through a proxy and the TLS handshake included; 10 s
+    /// by default.
     pub const fn connect_timeout(mut self, time: Duration) -> Self {
         self.limits.connect = time;
         self
@@ -195,11 +189,15 @@ impl ClientBuilder {
     ///
     /// Kind [`Config`](ErrorKind::Config), naming field, value and bound.
     pub fn build(self) -> Result<Client, Error> {
+        let is_ours = self.transport.is_none();
         let (endpoint, credentials) = match self.service {
             Service::Oss { endpoint, credentials } => (Endpoint::parse(&endpoint)?, credentials),
             Service::Url(url) => {
-                let transport = transport(self.transport, self.ca_cert)?;
                 self.asking.refuse_for_url()?;
+                if is_ours && self.plaintext == Plaintext::Refuse && url.is_signed() {
+                    stays_here(url.endpoint(), &self.proxy)?;
+                }
+                let transport = transport(self.transport, self.ca_cert, self.proxy)?;
                 let source = UrlSource::new(transport, url, self.limits, self.plaintext)?;
                 return Ok(client(Arc::new(source), self.file_system));
             }
@@ -208,7 +206,10 @@ impl ClientBuilder {
             SignatureVersion::V1 => Signing::V1,
             SignatureVersion::V4 => Signing::v4(&endpoint, self.region.as_deref())?,
         };
-        let transport = transport(self.transport, self.ca_cert)?;
+        if is_ours && self.plaintext == Plaintext::Refuse && !credentials.is_anonymous() {
+            stays_here(&endpoint, &self.proxy)?;
+        }
+        let transport = transport(self.transport, self.ca_cert, self.proxy)?;
         let mut source = OssSource::builder(transport, endpoint, signing, credentials)
             .limits(self.limits)
             .plaintext(self.plaintext);
@@ -217,46 +218,6 @@ impl ClientBuilder {
         }
         let source = self.asking.apply(source)?.build()?;
         Ok(client(Arc::new(source), self.file_system))
-    }
-}
-
-impl Asking {
-    fn apply(self, mut source: OssSourceBuilder) -> Result<OssSourceBuilder, Error> {
-        if let Some(Payer::Requester) = self.payer {
-            source = source.requester_pays();
-        }
-        if let Some(limit) = self.traffic_limit {
-            source = source.traffic_limit(limit);
-        }
-        for (name, value) in self.headers {
-            let refused = |what: &str, error: Box<dyn StdError + Send + Sync>| {
-                // A value may be a secret, and so may a name with a colon in it.
-                Error::config("header", "(not shown)", what).with_source(error)
-            };
-            let name = HeaderName::from_str(&name)
-                .map_err(|error| refused("of a name that HTTP allows", error.into()))?;
-            let value = HeaderValue::from_str(&value)
-                .map_err(|error| refused("of a value of visible characters", error.into()))?;
-            source = source.header(name, value);
-        }
-        Ok(self.preconditions.into_iter().fold(source, OssSourceBuilder::precondition))
-    }
-
-    /// A URL says all that is asked for itself, and it may be signed.
-    fn refuse_for_url(&self) -> Result<(), Error> {
-        let Self { payer, traffic_limit, headers, preconditions } = self;
-        let is_free = payer.is_none()
-            && traffic_limit.is_none()
-            && headers.is_empty()
-            && preconditions.is_empty();
-        match is_free {
-            true => Ok(()),
-            false => Err(Error::new(
-                ErrorKind::Config,
-                "a payer, a traffic limit, headers and preconditions do not go with a URL",
-            )
-            .with_hint("get a URL that is signed for what you want")),
-        }
     }
 }
 
@@ -280,18 +241,80 @@ fn client(source: Arc<dyn Source>, file_system: Option<Arc<dyn FileSystem>>) -> 
     Client::with_source(source, file_system.unwrap_or_else(|| Arc::new(NativeFileSystem::new())))
 }
 
+/// Plain http needs no permission where it stays on this machine: not through a proxy elsewhere.
+fn stays_here(endpoint: &Endpoint, proxy: &Proxy) -> Result<(), Error> {
+    if endpoint.is_plaintext() && endpoint.is_loopback() && proxy.carries_loopback_away() {
+        let what = "the proxy would carry credentials over plain http to another host";
+        return Err(Error::new(ErrorKind::Config, what)
+            .with_hint("use https, or allow plaintext if everybody on the way is trusted"));
+    }
+    Ok(())
+}
+
 /// The caller's transport, or else one of ours.
 fn transport(
     own: Option<Arc<dyn Transport>>,
     ca_cert: Option<PathBuf>,
+    proxy: Proxy,
 ) -> Result<Arc<dyn Transport>, Error> {
     if let Some(transport) = own {
         return Ok(transport);
     }
-    let failed = |error| Error::new(ErrorKind::Config, "TLS cannot be set up").with_source(error);
-    let mut builder = HyperTransport::builder();
+    let failed = |error| {
+        let what = match &error {
+            TransportSetupError::Proxy { .. } => "no way through a proxy can be set up",
+            _ => "TLS cannot be set up",
+        };
+        Error::new(ErrorKind::Config, what).with_source(error)
+    };
+    let mut builder = HyperTransport::builder().proxy(proxy);
     if let Some(path) = ca_cert {
         builder = builder.extra_ca_file(path).map_err(failed)?;
     }
     Ok(Arc::new(builder.build().map_err(failed)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Anonymous, Credentials, StaticCredentials};
+    use std::error::Error as _;
+
+    fn builder(endpoint: &str, proxy: &str) -> ClientBuilder {
+        let credentials = StaticCredentials::new(Credentials::new("id", "secret").unwrap());
+        Client::builder(endpoint, credentials).region("r").proxy(Proxy::new(proxy))
+    }
+
+    #[test]
+    fn a_proxy_is_checked_by_build_and_its_password_told_by_nothing() {
+        let good = builder("https://oss.example", "socks5://user:canary@p");
+        assert!(!format!("{good:?}").contains("canary"));
+        assert!(!format!("{:?}", good.build().unwrap()).contains("canary"));
+        for bad in ["https://user:canary@p", "http://user:canary", "ftp://user:canary@p"] {
+            let error = builder("https://oss.example", bad).build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let told = format!("{error} {error:?} {}", error.source().unwrap());
+            assert!(told.contains("proxy") && !told.contains("canary"), "{told}");
+        }
+    }
+
+    /// Faults: 139.
+    #[test]
+    fn plain_http_to_this_machine_needs_permission_by_way_of_a_proxy_elsewhere() {
+        let (here, away) = ("http://127.0.0.1:3128", "http://proxy.example:3128");
+        let endpoint = "http://127.0.0.1:9000";
+        assert!(builder(endpoint, here).build().is_ok());
+        let error = builder(endpoint, away).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.hint().is_some());
+        assert!(builder(endpoint, away).dangerous().allow_plaintext().build().is_ok());
+        assert!(builder("https://127.0.0.1:9000", away).build().is_ok());
+        let anonymous = Client::builder(endpoint, Anonymous).region("r").proxy(Proxy::new(away));
+        assert!(anonymous.build().is_ok());
+        for (query, is_fine) in [("", true), ("?Signature=canary", false)] {
+            let url = format!("{endpoint}/k{query}").parse().unwrap();
+            let built = Client::of_url(url).proxy(Proxy::new(away)).build();
+            assert_eq!(built.is_ok(), is_fine, "{query}");
+        }
+    }
 }

@@ -62,6 +62,7 @@ pub use options::{Clobber, Durability, Parallel, Resume, Symlink};
 pub use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
 pub use ossget_core::{ByteRange, ExtentRequest, ObjectIdentity, PartSize, PartSizeError};
 pub use ossget_sign::SignatureVersion;
+pub use ossget_transport::Proxy;
 pub use progress::{DownloadHandle, Phase, Progress};
 pub use reading::{ObjectReader, Reading};
 pub use source::{

@@ -89,8 +89,8 @@ impl Client {
     /// The bytes of an object, to be read in order.
     pub fn read(&self, object: Object) -> Reading {
         let options = Options {
-            part_size: PartSize::mib(4).expect("within the bounds"),
-            parallel: NonZeroU32::new(8).expect("not zero"),
+            part_size: PART_SIZE,
+            parallel: PARALLEL,
             extent: ExtentRequest::Whole,
             crc: CrcPolicy::Accept,
             retries: 10,
@@ -367,3 +367,9 @@ impl Drop for Part {
         self.0.abort();
     }
 }
+
+const PART_SIZE: PartSize = match PartSize::mib(4) {
+    Ok(size) => size,
+    Err(_) => PartSize::MIN,
+};
+const PARALLEL: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);

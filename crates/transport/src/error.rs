@@ -10,7 +10,18 @@ use std::fmt;
 pub struct TransportError {
     kind: TransportErrorKind,
     host: Option<String>,
+    passage: Passage,
     source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What part a proxy has in a failure.
+#[derive(Debug)]
+enum Passage {
+    Direct,
+    /// The exchange went through it.
+    Through(String),
+    /// It could not be reached itself: the host of the error is its own.
+    Proxy(String),
 }
 
 /// What kind of failure an exchange met.
@@ -39,6 +50,9 @@ pub enum TransportErrorKind {
     Broken,
     /// The peer's bytes are not HTTP/1.1.
     Protocol,
+    /// The proxy refuses to let the request through, or wants other credentials: trying again
+    /// cannot help.
+    ProxyRefused,
 }
 
 impl TransportError {
@@ -48,7 +62,24 @@ impl TransportError {
         host: Option<&str>,
         source: Option<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self { kind, host: host.map(str::to_owned), source }
+        Self { kind, host: host.map(str::to_owned), passage: Passage::Direct, source }
+    }
+
+    /// The same error, of an exchange that went through `proxy`. The name must not hold
+    /// credentials.
+    #[must_use]
+    pub fn through_proxy(mut self, proxy: &str) -> Self {
+        if matches!(self.passage, Passage::Direct) {
+            self.passage = Passage::Through(proxy.to_owned());
+        }
+        self
+    }
+
+    /// The same error, met on the way to `proxy` itself. The name must not hold credentials.
+    #[must_use]
+    pub fn at_proxy(mut self, proxy: &str) -> Self {
+        self.passage = Passage::Proxy(proxy.to_owned());
+        self
     }
 
     /// What kind of failure this is.
@@ -57,15 +88,29 @@ impl TransportError {
         self.kind
     }
 
-    /// The host that was to be reached, where one was known.
+    /// The host that was to be reached, where one was known: the proxy's own where that is what
+    /// could not be reached.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
+    }
+
+    /// The proxy that the exchange was to go through, such as `http://proxy.example:3128`, without
+    /// credentials.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&str> {
+        match &self.passage {
+            Passage::Direct => None,
+            Passage::Through(proxy) | Passage::Proxy(proxy) => Some(proxy),
+        }
     }
 }
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Passage::Proxy(proxy) = &self.passage {
+            write!(f, "the proxy {proxy} cannot be reached: ")?;
+        }
         f.write_str(match self.kind {
             TransportErrorKind::Request => "the request cannot be sent",
             TransportErrorKind::Resolve => "the host name does not resolve",
@@ -78,10 +123,14 @@ impl fmt::Display for TransportError {
             TransportErrorKind::Unsent => "the connection was closed before the request was sent",
             TransportErrorKind::Broken => "the connection broke",
             TransportErrorKind::Protocol => "the server does not speak HTTP/1.1",
+            TransportErrorKind::ProxyRefused => "the proxy does not let the request through",
         })?;
-        match &self.host {
-            Some(host) => write!(f, " ({host})"),
-            None => Ok(()),
+        if let Some(host) = &self.host {
+            write!(f, " ({host})")?;
+        }
+        match &self.passage {
+            Passage::Through(proxy) => write!(f, ", through the proxy {proxy}"),
+            Passage::Direct | Passage::Proxy(_) => Ok(()),
         }
     }
 }

@@ -29,7 +29,7 @@ mod limits;
 pub use body::{Body, BodyStream};
 pub use error::{TransportError, TransportErrorKind};
 #[cfg(all(feature = "hyper", any(feature = "ring", feature = "aws-lc-rs")))]
-pub use http1::{HyperTransport, HyperTransportBuilder, TransportSetupError};
+pub use http1::{HyperTransport, HyperTransportBuilder, Proxy, TransportSetupError};
 pub use limits::Limits;
 
 use async_trait::async_trait;

@@ -142,6 +142,7 @@ impl Case {
 }
 
 /// Our signatures are those of both SDKs wherever the two agree.
+#[allow(clippy::print_stdout, reason = "the numbers are a result")]
 pub(crate) fn compare(python: &Path, script: &Path) {
     let mut runner = TestRunner::default();
     let cases: Vec<Case> =

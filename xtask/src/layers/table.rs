@@ -207,7 +207,7 @@ const TRANSPORT: &[Allowed] = &[
     optional("http-body-util"),      // feature hyper
     optional("hyper"),               // feature hyper
     optional("hyper-rustls"),        // feature hyper
-    optional("hyper-util"),          // feature hyper: the connector
+    optional("hyper-util"),          // feature hyper: the connector, proxies
     optional("rustls"),              // feature hyper
     optional("rustls-native-certs"), // feature hyper: the system's roots
     optional("rustls-pki-types"),    // feature hyper: reads --ca-cert

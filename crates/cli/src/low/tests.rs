@@ -2,6 +2,7 @@ use super::*;
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use ossget::ByteRange;
+use std::num::NonZeroU32;
 
 fn parse(arguments: &[&str]) -> Result<LowArgs, clap::Error> {
     LowArgs::parse_arguments(arguments.iter().map(OsString::from))

@@ -173,6 +173,7 @@ pub fn transport_failure(error: &TransportError) -> (Failure, ErrorKind) {
         // The request is made of checked parts, so it is the endpoint that cannot be.
         TransportErrorKind::Request => (Failure::Fatal, ErrorKind::Config),
         TransportErrorKind::Certificate => (Failure::Fatal, ErrorKind::Certificate),
+        TransportErrorKind::ProxyRefused => (Failure::Fatal, ErrorKind::Denied),
         TransportErrorKind::ConnectTimeout | TransportErrorKind::HeadTimeout => {
             (Failure::Network, ErrorKind::Timeout)
         }
@@ -212,6 +213,9 @@ impl From<TransportError> for SourceError {
         let (failure, kind) = transport_failure(&error);
         let mut this = Self::new(failure, "the request failed").with_kind(kind);
         this.0.host = error.host().map(str::to_owned);
+        if error.kind() == TransportErrorKind::ProxyRefused {
+            this.0.hint = Some(Cow::Borrowed(PROXY_HINT));
+        }
         this.with_source(error)
     }
 }
@@ -253,6 +257,10 @@ impl StdError for SourceError {
     }
 }
 
+/// The service has refused nothing: without this the caller would look at its permissions there.
+const PROXY_HINT: &str = "it was the proxy and not the service that refused; see to the proxy's \
+                          rules and credentials, or go without it";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,6 +280,7 @@ mod tests {
             (T::Unsent, Failure::Unsent, ErrorKind::Network),
             (T::Broken, Failure::Network, ErrorKind::Network),
             (T::Protocol, Failure::Protocol, ErrorKind::Protocol),
+            (T::ProxyRefused, Failure::Fatal, ErrorKind::Denied),
         ] {
             let error = TransportError::new(theirs, Some("host"), None);
             assert_eq!(transport_failure(&error), (class, kind));

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 /// The body of the exchange that `lease` was used for.
 pub(super) fn body(incoming: Incoming, lease: Lease) -> Body {
-    let host = lease.origin.host().to_owned();
-    let mut stream = Http1Body { host, state: State::Reading { incoming, lease } };
+    let origin = Arc::clone(&lease.origin);
+    let mut stream = Http1Body { origin, state: State::Reading { incoming, lease } };
     stream.settle();
     Body::new(stream)
 }
@@ -38,7 +38,7 @@ impl Lease {
 }
 
 struct Http1Body {
-    host: String,
+    origin: Arc<Origin>,
     state: State,
 }
 
@@ -73,7 +73,8 @@ impl BodyStream for Http1Body {
                 State::Ended => return Ok(None),
                 // A failed body must not look like an ended one to whoever asks again.
                 State::Failed(kind) => {
-                    return Err(TransportError::new(*kind, Some(&self.host), None));
+                    let error = TransportError::new(*kind, Some(self.origin.host()), None);
+                    return Err(self.origin.blame(error));
                 }
             };
             match incoming.frame().await {
@@ -86,7 +87,7 @@ impl BodyStream for Http1Body {
                     }
                 }
                 Some(Err(error)) => {
-                    let error = fault::reading(&self.host, error);
+                    let error = self.origin.blame(fault::reading(self.origin.host(), error));
                     self.state = State::Failed(error.kind());
                     return Err(error);
                 }

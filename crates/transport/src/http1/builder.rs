@@ -1,7 +1,7 @@
 //! Sets up a transport.
 
-use super::dial::Dialer;
 use super::idle::IdleList;
+use super::proxy::{Connector, Proxy};
 use super::{HyperTransport, tls};
 use hyper_rustls::HttpsConnectorBuilder;
 use rustls::RootCertStore;
@@ -18,6 +18,7 @@ use std::sync::Arc;
 pub struct HyperTransportBuilder {
     extra: RootCertStore,
     read_buffer: usize,
+    proxy: Proxy,
 }
 
 /// Why a transport cannot be set up. `Display` names this level only; the cause is in `source()`.
@@ -45,6 +46,14 @@ pub enum TransportSetupError {
         bytes: usize,
         /// The least that will do.
         least: usize,
+    },
+    /// A proxy cannot be used.
+    #[error("the proxy{} cannot be used", variable.map(|name| format!(" in {name}")).unwrap_or_default())]
+    Proxy {
+        /// The environment variable that names it, if one does.
+        variable: Option<&'static str>,
+        /// What is wrong with it. Its URL, which may hold a password, is not told.
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
@@ -89,11 +98,18 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// The proxy to go through: none unless set. Checked by [`build`](Self::build).
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
     /// Builds the transport. Reads the system's certificates, which can take a few milliseconds.
     ///
     /// # Errors
     ///
-    /// [`TransportSetupError::ReadBuffer`] for a read buffer below 8 KiB, and
+    /// [`TransportSetupError::ReadBuffer`] for a read buffer below 8 KiB,
+    /// [`TransportSetupError::Proxy`] for a proxy that cannot be used, and
     /// [`TransportSetupError::Tls`] when TLS cannot be set up.
     pub fn build(self) -> Result<HyperTransport, TransportSetupError> {
         if self.read_buffer < LEAST_READ_BUFFER {
@@ -102,22 +118,23 @@ impl HyperTransportBuilder {
                 least: LEAST_READ_BUFFER,
             });
         }
+        let rules = Arc::new(self.proxy.rules()?);
         let tls = tls::config(&self.extra)
             .map_err(|error| TransportSetupError::Tls { source: error.into() })?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(Dialer::default());
+            .wrap_connector(Connector::new(Arc::clone(&rules)));
         let mut http1 = hyper::client::conn::http1::Builder::new();
         http1.max_buf_size(self.read_buffer).max_headers(MAX_FIELDS).max_header_size(MAX_HEAD);
-        Ok(HyperTransport { connector, http1, idle: Arc::new(IdleList::default()) })
+        Ok(HyperTransport { connector, rules, http1, idle: Arc::new(IdleList::default()) })
     }
 }
 
 impl Default for HyperTransportBuilder {
     fn default() -> Self {
-        Self { extra: RootCertStore::empty(), read_buffer: 512 * 1024 }
+        Self { extra: RootCertStore::empty(), read_buffer: 512 * 1024, proxy: Proxy::none() }
     }
 }
 
@@ -126,6 +143,7 @@ impl fmt::Debug for HyperTransportBuilder {
         f.debug_struct("HyperTransportBuilder")
             .field("extra_certificates", &self.extra.len())
             .field("read_buffer", &self.read_buffer)
+            .field("proxy", &self.proxy)
             .finish()
     }
 }
@@ -134,11 +152,11 @@ impl fmt::Debug for HyperTransportBuilder {
 const LEAST_READ_BUFFER: usize = 8 * 1024;
 
 /// The most header fields of a response; also hyper's default, which it does not promise.
-const MAX_FIELDS: usize = 100;
+pub(super) const MAX_FIELDS: usize = 100;
 
 /// The largest head of a response in bytes, status line included. Without it the read buffer,
 /// far larger than any honest head, would be the bound.
-const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

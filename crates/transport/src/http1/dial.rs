@@ -18,6 +18,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tower_service::Service;
 
+/// A TCP connection as hyper takes it.
+pub(super) type Stream = TokioIo<TcpStream>;
+
 /// Makes TCP connections for hyper-rustls.
 ///
 /// The system's resolver gives a host's addresses in the same order every time, so connecting to
@@ -36,7 +39,12 @@ struct Shared {
 }
 
 impl Dialer {
-    async fn dial(self, host: &str, port: u16) -> Result<TokioIo<TcpStream>, TransportError> {
+    /// The addresses of a host, in the order in which this connection is to try them.
+    pub(super) async fn addresses(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, TransportError> {
         let name = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let answers: Vec<_> = tokio::net::lookup_host((name, port))
             .await
@@ -46,7 +54,11 @@ impl Dialer {
             return Err(TransportError::new(TransportErrorKind::Resolve, Some(host), None));
         }
         let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed);
-        let order = order(answers, turn, |address| self.shared.is_cooling(address));
+        Ok(order(answers, turn, |address| self.shared.is_cooling(address)))
+    }
+
+    async fn dial(self, host: &str, port: u16) -> Result<Stream, TransportError> {
+        let order = self.addresses(host, port).await?;
         let race = race(order, TcpStream::connect).await;
         self.shared.note(&race);
         let (address, stream) = race
@@ -81,7 +93,7 @@ impl Shared {
 }
 
 impl Service<Uri> for Dialer {
-    type Response = TokioIo<TcpStream>;
+    type Response = Stream;
     type Error = TransportError;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 

@@ -5,24 +5,27 @@ mod builder;
 mod dial;
 mod fault;
 mod idle;
+mod proxy;
 mod request;
 mod tls;
 
 pub use builder::{HyperTransportBuilder, TransportSetupError};
+pub use proxy::Proxy;
 
 use crate::{Limits, Response, Transport, TransportError, TransportErrorKind};
 use async_trait::async_trait;
 use body::Lease;
 use bytes::Bytes;
-use dial::Dialer;
 use fault::{History, Malformed};
 use futures::future::{self, Either};
+use http::StatusCode;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
 use hyper_rustls::HttpsConnector;
 use idle::IdleList;
+use proxy::{Connector, Rules};
 use request::{Origin, Prepared};
 use std::fmt;
 use std::pin::pin;
@@ -37,6 +40,10 @@ use tower_service::Service;
 /// What it decides, and nothing more: which of a host's addresses to connect to (its answers are
 /// taken in turn, one that failed lately comes last), and which idle connection to reuse.
 /// It never follows a redirect, decodes no content and sends each request at most once.
+///
+/// It goes through a proxy where [`HyperTransportBuilder::proxy`] names one. TLS is then spoken
+/// through the proxy with the server itself: of an `https` exchange the proxy learns the host, the
+/// port and how much is sent.
 ///
 /// Clones share their connections. An idle connection older than 50 s is not used again.
 ///
@@ -60,7 +67,8 @@ use tower_service::Service;
 /// ```
 #[derive(Clone)]
 pub struct HyperTransport {
-    connector: HttpsConnector<Dialer>,
+    connector: HttpsConnector<Connector>,
+    rules: Arc<Rules>,
     http1: hyper::client::conn::http1::Builder,
     idle: Arc<IdleList>,
 }
@@ -104,20 +112,17 @@ impl HyperTransport {
         });
         Ok(Connection { sender, history: History::Fresh })
     }
-}
 
-#[async_trait]
-impl Transport for HyperTransport {
-    async fn send(
+    async fn exchange(
         &self,
-        request: http::Request<Bytes>,
+        origin: &Arc<Origin>,
+        request: http::Request<Full<Bytes>>,
         limits: Limits,
     ) -> Result<Response, TransportError> {
-        let Prepared { origin, request } = Prepared::new(request)?;
         let host = origin.host();
         let late = |kind| TransportError::new(kind, Some(host), None);
 
-        let mut connection = timeout(limits.connect, self.acquire(&origin))
+        let mut connection = timeout(limits.connect, self.acquire(origin))
             .await
             .map_err(|_| late(TransportErrorKind::ConnectTimeout))??;
         let response = timeout(limits.head, connection.exchange(request, host))
@@ -127,8 +132,26 @@ impl Transport for HyperTransport {
         let (head, incoming) = response.into_parts();
         fault::check_framing(&head)
             .map_err(|error| fault::error(TransportErrorKind::Protocol, host, error))?;
-        let lease = Lease::new(connection.sender, Arc::clone(&origin), Arc::clone(&self.idle));
+        if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            && let Some(server) = origin.forwarder()
+        {
+            return Err(server.wants_credentials(host, " (407)"));
+        }
+        let lease = Lease::new(connection.sender, Arc::clone(origin), Arc::clone(&self.idle));
         Ok(Response { head, body: body::body(incoming, lease) })
+    }
+}
+
+#[async_trait]
+impl Transport for HyperTransport {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<Response, TransportError> {
+        let Prepared { origin, request } = Prepared::new(request, &self.rules)?;
+        let exchange = self.exchange(&origin, request, limits).await;
+        exchange.map_err(|error| origin.blame(error))
     }
 }
 

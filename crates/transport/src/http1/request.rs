@@ -1,15 +1,16 @@
 //! A request as it goes onto the wire, and the origin it goes to.
 
+use super::proxy::{Rules, Server};
 use crate::{TransportError, TransportErrorKind};
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Uri, Version};
 use http_body_util::Full;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
-/// A request in origin form, with a `Host` field.
+/// A request with a `Host` field, in origin form or, for a proxy that forwards it, in absolute form.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) origin: Arc<Origin>,
@@ -23,12 +24,17 @@ pub(super) struct Origin {
     /// In lower case, an IPv6 address in brackets.
     host: String,
     port: u16,
+    /// What the connection goes through.
+    proxy: Option<Arc<Server>>,
 }
 
 impl Prepared {
-    pub(super) fn new(request: http::Request<Bytes>) -> Result<Self, TransportError> {
+    pub(super) fn new(
+        request: http::Request<Bytes>,
+        rules: &Rules,
+    ) -> Result<Self, TransportError> {
         let (mut parts, body) = request.into_parts();
-        let origin = Origin::of(&parts.uri)?;
+        let origin = Origin::of(&parts.uri, rules)?;
         if !parts.headers.contains_key(HOST) {
             // `Origin::of` has seen an authority.
             let authority = parts.uri.authority().map_or("", Authority::as_str);
@@ -36,8 +42,18 @@ impl Prepared {
                 .map_err(|error| unsendable(Some(&origin.host), Some(Box::new(error))))?;
             parts.headers = with_host_first(value, parts.headers);
         }
-        let target = parts.uri.path_and_query().cloned();
-        parts.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        match origin.forwarder() {
+            // RFC 9112, section 3.2.2.
+            Some(server) => {
+                if let Some(credentials) = server.authorization() {
+                    parts.headers.insert(PROXY_AUTHORIZATION, credentials.clone());
+                }
+            }
+            None => {
+                let target = parts.uri.path_and_query().cloned();
+                parts.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
+            }
+        }
         parts.version = Version::HTTP_11;
         let request = http::Request::from_parts(parts, Full::new(body));
         Ok(Self { origin: Arc::new(origin), request })
@@ -45,7 +61,7 @@ impl Prepared {
 }
 
 impl Origin {
-    fn of(uri: &Uri) -> Result<Self, TransportError> {
+    fn of(uri: &Uri, rules: &Rules) -> Result<Self, TransportError> {
         let authority = uri.authority().ok_or_else(|| unsendable(None, None))?;
         let host = authority.host().to_ascii_lowercase();
         let default_port = match uri.scheme() {
@@ -58,11 +74,25 @@ impl Origin {
             return Err(unsendable(Some(&host), None));
         }
         let scheme = if default_port == 80 { Scheme::HTTP } else { Scheme::HTTPS };
-        Ok(Self { scheme, host, port: authority.port_u16().unwrap_or(default_port) })
+        let port = authority.port_u16().unwrap_or(default_port);
+        Ok(Self { scheme, host, port, proxy: rules.server(uri).cloned() })
     }
 
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The proxy that reads the requests to this origin and passes them on.
+    pub(super) fn forwarder(&self) -> Option<&Server> {
+        self.proxy.as_deref().filter(|server| server.forwards(&self.scheme))
+    }
+
+    /// Says in an error which proxy it was met through.
+    pub(super) fn blame(&self, error: TransportError) -> TransportError {
+        match &self.proxy {
+            Some(server) => error.through_proxy(server.name()),
+            None => error,
+        }
     }
 
     /// The origin alone: what connecting needs, and nothing of the request's target.
@@ -94,9 +124,11 @@ fn unsendable(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Proxy;
 
     fn prepared(uri: &'static str) -> Result<Prepared, TransportError> {
-        Prepared::new(http::Request::get(uri).body(Bytes::new()).unwrap())
+        let request = http::Request::get(uri).body(Bytes::new()).unwrap();
+        Prepared::new(request, &Rules::default())
     }
 
     #[test]
@@ -114,7 +146,7 @@ mod tests {
     #[test]
     fn host_is_the_authority_unless_given() {
         let host = |request: http::Request<Bytes>| {
-            let prepared = Prepared::new(request).unwrap();
+            let prepared = Prepared::new(request, &Rules::default()).unwrap();
             let hosts: Vec<_> = prepared.request.headers().get_all(HOST).iter().cloned().collect();
             assert_eq!(prepared.request.headers().iter().next().unwrap().0, HOST);
             assert_eq!(hosts.len(), 1);
@@ -141,6 +173,23 @@ mod tests {
         assert_ne!(origin("http://host/"), origin("http://host:81/"));
         assert_ne!(origin("http://host/"), origin("http://other/"));
         assert_eq!(origin("https://[::1]/a?b").uri().to_string(), "https://[::1]:443/");
+    }
+
+    #[test]
+    fn connections_through_other_proxies_or_with_other_credentials_are_other_ones() {
+        let origin = |proxy: &str| {
+            let rules = Proxy::new(proxy).rules().unwrap();
+            let request = http::Request::get("https://host/").body(Bytes::new()).unwrap();
+            Prepared::new(request, &rules).unwrap().origin
+        };
+        assert_eq!(origin("http://p"), origin("http://P:80"));
+        assert_ne!(origin("http://p"), prepared("https://host/").unwrap().origin);
+        for other in ["http://q", "http://p:81", "socks5://p:80", "http://a:b@p"] {
+            assert_ne!(origin("http://p"), origin(other), "{other}");
+        }
+        assert_ne!(origin("http://a:b@p"), origin("http://a:c@p"));
+        assert_ne!(origin("socks5://p"), origin("socks5h://p"));
+        assert_ne!(origin("socks5://a:b@p"), origin("socks5://a:c@p"));
     }
 
     #[test]

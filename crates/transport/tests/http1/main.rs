@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows the test functions, not what they share")]
 
 mod faults;
+mod proxy;
 mod reuse;
 mod server;
 mod shape;
+mod socks;
 mod tls;

@@ -1,8 +1,8 @@
 //! Whom the transport trusts, and what the end of a TLS connection means.
 
 use crate::server::{OK, Server, assert_kind, get_url, read, read_request, transport};
-use ossget_transport::HyperTransport;
 use ossget_transport::TransportErrorKind::{Broken, Certificate, TlsHandshake};
+use ossget_transport::{HyperTransport, HyperTransportBuilder};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use std::fs;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use tokio_rustls::rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion,
 use tokio_rustls::server::TlsStream;
 
 /// A certificate authority of the test's own.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,7 +30,7 @@ impl Authority {
     }
 
     /// A server's side of TLS, with a certificate for `name` as `change` makes it.
-    fn acceptor(
+    pub(crate) fn acceptor(
         &self,
         name: &str,
         versions: &[&'static SupportedProtocolVersion],
@@ -52,11 +52,16 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    fn transport(&self) -> HyperTransport {
+    /// A transport that trusts it.
+    pub(crate) fn builder(&self) -> HyperTransportBuilder {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         fs::write(&path, &self.pem).unwrap();
-        HyperTransport::builder().extra_ca_file(path).unwrap().build().unwrap()
+        HyperTransport::builder().extra_ca_file(path).unwrap()
+    }
+
+    fn transport(&self) -> HyperTransport {
+        self.builder().build().unwrap()
     }
 }
 

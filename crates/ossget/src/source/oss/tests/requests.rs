@@ -225,7 +225,7 @@ struct Liar;
 
 #[async_trait]
 impl CredentialsProvider for Liar {
-    async fn credentials(&self) -> Result<Option<Credentials>, crate::Error> {
+    async fn credentials(&self) -> Result<Option<Credentials>, Error> {
         Ok(Some(Credentials::new("ak", "canary-secret").unwrap()))
     }
 

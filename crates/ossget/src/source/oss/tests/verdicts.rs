@@ -140,7 +140,7 @@ async fn an_object_that_seems_archived_is_asked_for_a_byte() {
     let (source, transport) = source([head(), Reply::new(403).body([document])]);
     let error = source.probe(&object()).await.unwrap_err();
     assert_eq!((error.failure(), error.kind()), (Failure::NotFound, ErrorKind::NotFound));
-    assert_eq!(crate::Error::from(error).hint(), Some("restore the archived object first"));
+    assert_eq!(Error::from(error).hint(), Some("restore the archived object first"));
     assert_eq!(transport.requests()[1].headers()["range"], "bytes=0-0");
 
     // A bucket may allow archived objects to be read.
