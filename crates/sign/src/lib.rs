@@ -65,6 +65,7 @@
 mod credentials;
 mod encode;
 mod error;
+mod key_cache;
 mod request;
 mod signature;
 mod signer;

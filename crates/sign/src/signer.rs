@@ -6,6 +6,7 @@ use http::header::{AUTHORIZATION, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 
+use crate::key_cache::KeyCache;
 use crate::time::unix_seconds;
 use crate::v4::{self, Scope};
 use crate::{Credentials, HeaderSignature, QuerySignature, Request, SignError, http_date, v1};
@@ -19,13 +20,17 @@ pub enum SignatureVersion {
     V1,
 }
 
-/// Signs requests with one version of the signature; holds no secret and no state.
+/// Signs requests with one version of the signature.
+///
+/// With V4 it remembers the last key that it derived, which is good for a day; it is wiped when the
+/// signer is dropped, and a clone begins without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signer {
     version: SignatureVersion,
     region: String,
     product: String,
     additional_headers: Vec<String>,
+    keys: KeyCache,
 }
 
 impl Signer {
@@ -54,6 +59,7 @@ impl Signer {
             region: String::new(),
             product: DEFAULT_PRODUCT.to_owned(),
             additional_headers: Vec::new(),
+            keys: KeyCache::default(),
         }
     }
 
@@ -163,7 +169,7 @@ impl Signer {
         let request = Request { headers: &headers, ..*request };
         let canonical_request = v4::canonical_request(&request, &self.additional_headers)?;
         let string_to_sign = v4::string_to_sign(&datetime, &scope, &canonical_request);
-        let signature = v4::signature(credentials.secret(), &scope, &string_to_sign);
+        let signature = self.keys.signature(credentials.secret(), &scope, &string_to_sign);
 
         // The Go SDK's order and no spaces after the commas; `oss2` differs in both.
         let additional = match v4::additional_headers(&headers, &self.additional_headers) {
@@ -211,7 +217,7 @@ impl Signer {
         let request = Request { query: &query, ..*request };
         let canonical_request = v4::canonical_request(&request, &self.additional_headers)?;
         let string_to_sign = v4::string_to_sign(&datetime, &scope, &canonical_request);
-        let signature = v4::signature(credentials.secret(), &scope, &string_to_sign);
+        let signature = self.keys.signature(credentials.secret(), &scope, &string_to_sign);
         query.push((v4::SIGNATURE.to_owned(), signature.clone()));
         let canonical_request = Some(canonical_request);
         Ok(QuerySignature { query, canonical_request, string_to_sign, signature })

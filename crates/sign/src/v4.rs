@@ -129,22 +129,30 @@ pub fn string_to_sign(datetime: &str, scope: &Scope<'_>, canonical_request: &str
 /// A verifier should compare it in constant time if timing matters to it.
 #[must_use]
 pub fn signature(secret: &SecretString, scope: &Scope<'_>, string_to_sign: &str) -> String {
-    let key = signing_key(secret, scope);
-    lower_hex(&hmac_sha256(&*key, string_to_sign)[..])
+    SigningKey::derive(secret, scope).sign(string_to_sign)
 }
 
-/// Derives the key for a day, region and product; all intermediate keys are wiped.
-fn signing_key(secret: &SecretString, scope: &Scope<'_>) -> Zeroizing<[u8; 32]> {
-    let secret = secret.expose_secret();
-    // Sized beforehand: growing would leave a copy of the secret behind.
-    let mut root = Zeroizing::new(Vec::with_capacity(KEY_PREFIX.len() + secret.len()));
-    root.extend_from_slice(KEY_PREFIX.as_bytes());
-    root.extend_from_slice(secret.as_bytes());
-    let mut key = hmac_sha256(&root, scope.date);
-    for part in [scope.region, scope.product, TERMINATOR] {
-        key = hmac_sha256(&*key, part);
+/// The key for a day, region and product. Wiped when dropped.
+pub(crate) struct SigningKey(Zeroizing<[u8; 32]>);
+
+impl SigningKey {
+    /// All intermediate keys are wiped.
+    pub(crate) fn derive(secret: &SecretString, scope: &Scope<'_>) -> Self {
+        let secret = secret.expose_secret();
+        // Sized beforehand: growing would leave a copy of the secret behind.
+        let mut root = Zeroizing::new(Vec::with_capacity(KEY_PREFIX.len() + secret.len()));
+        root.extend_from_slice(KEY_PREFIX.as_bytes());
+        root.extend_from_slice(secret.as_bytes());
+        let mut key = hmac_sha256(&root, scope.date);
+        for part in [scope.region, scope.product, TERMINATOR] {
+            key = hmac_sha256(&*key, part);
+        }
+        Self(key)
     }
-    key
+
+    pub(crate) fn sign(&self, string_to_sign: &str) -> String {
+        lower_hex(&hmac_sha256(&*self.0, string_to_sign)[..])
+    }
 }
 
 fn hmac_sha256(key: &[u8], message: &str) -> Zeroizing<[u8; 32]> {
@@ -188,7 +196,7 @@ mod tests {
 
     #[test]
     fn derives_the_key_of_the_worked_example() {
-        let key = signing_key(&SecretString::from("sk"), &SCOPE);
+        let SigningKey(key) = SigningKey::derive(&SecretString::from("sk"), &SCOPE);
         let expected = "b412a03b134ebddd720f5167b5de6db66620ebb3b01cff4d49e3ccb09f8de97f";
         assert_eq!(lower_hex(&key[..]), expected);
     }
