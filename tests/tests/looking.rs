@@ -39,6 +39,38 @@ fn stat_says_what_the_object_is_to_people_and_to_programs() {
 }
 
 #[test]
+fn doctor_goes_on_until_the_step_that_fails_and_names_it() {
+    let rig = Rig::new(9, SIZE);
+    let steps = |output: &Output| -> Vec<(String, bool)> {
+        let text = String::from_utf8(output.stdout.clone()).expect("JSON is text");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines.map(|line| (line["step"].as_str().unwrap().to_owned(), line["ok"] == true)).collect()
+    };
+    let all =
+        ["configuration", "credentials", "name lookup", "request", "clock", "checksum", "ranges"];
+    let output = run(&rig, &["doctor", SOURCE, "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(steps(&output), all.map(|step| (step.to_owned(), true)));
+
+    let mut command = rig.ossget(&["doctor", SOURCE, "--json"]);
+    let output = command.env("OSS_ACCESS_KEY_SECRET", "canary").output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(steps(&output).last().unwrap(), &("request".to_owned(), false));
+    assert!(stderr(&output).contains("SignatureDoesNotMatch"), "{}", stderr(&output));
+
+    let output = rig.ossget(&["doctor", SOURCE, "--json", "-e", ""]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(steps(&output), [("configuration".to_owned(), false)]);
+
+    rig.sim.set_clock_offset(1800);
+    let output = run(&rig, &["doctor", SOURCE]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("clock          FAILED"), "{text}");
+    assert!(stderr(&output).contains("set the clock"), "{}", stderr(&output));
+}
+
+#[test]
 fn cat_writes_the_object_in_order_whatever_breaks_meanwhile() {
     let rig = Rig::new(2, SIZE);
     rig.sim.fault(On::get().nth(3), Fault::CutAfter { bytes: 40_000, how: Close::Rst });

@@ -10,7 +10,7 @@ pub(crate) use choices::{
     AddressingStyle, ChangeAction, ColorChoice, DurabilityLevel, ParallelChoice, PartSizeChoice,
     ResumeMode, SignVersion, VerifyMode, Withheld,
 };
-pub(crate) use looking::{CatArgs, ReadingArgs, SignArgs, StatArgs};
+pub(crate) use looking::{CatArgs, DoctorArgs, ReadingArgs, SignArgs, StatArgs};
 pub(crate) use network::NetworkArgs;
 pub(crate) use request::RequestArgs;
 
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Cat(Box<CatArgs>),
     /// Show what the service says of an object.
     Stat(Box<StatArgs>),
+    /// Try, step by step, what a download of an object needs.
+    Doctor(Box<DoctorArgs>),
     /// Make a URL by which others can read an object for some time.
     Sign(Box<SignArgs>),
     /// Look at what unfinished downloads have left, and remove it.

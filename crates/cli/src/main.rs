@@ -8,6 +8,7 @@
 mod asked;
 mod cat;
 mod checkpoint;
+mod doctor;
 mod duration;
 mod environment;
 mod exit;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Get(low) => get::run(&low, &environment),
         Command::Verify(low) => verify::run(&low, &environment),
         Command::Cat(low) => cat::run(&low, &environment),
+        Command::Doctor(low) => doctor::run(&low, &environment),
         Command::Stat(low) => stat::run(&low, &environment),
         Command::Sign(low) => sign::run(&low, &environment),
         Command::Checkpoint { action } => checkpoint::run(&action, &environment),

@@ -10,6 +10,7 @@ mod redaction;
 mod service_error;
 mod url;
 
+pub(crate) use answer::date;
 pub(crate) use error::kind_of;
 pub use error::{SourceError, transport_failure};
 pub use oss::{OssSource, OssSourceBuilder, Plaintext, Precondition, Signing, TrafficLimit};
@@ -50,6 +51,11 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
     /// As [`probe`](Source::probe).
     async fn stat(&self, object: &Object) -> Result<ObjectStat, SourceError> {
         Ok(ObjectStat::new(self.probe(object).await?, &HeaderMap::new()))
+    }
+
+    /// The host that requests go to, where there is one.
+    fn host(&self) -> Option<String> {
+        None
     }
 
     /// A URL by which whoever has it may read the object for so long. Nothing is sent for it, as

@@ -1,8 +1,9 @@
 //! What a server says of an object.
 
+use crate::source::date;
 use crate::{Client, Error, Object, ObjectIdentity, ObjectUrl};
 use http::HeaderMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What a server says of an object, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,19 +15,21 @@ pub struct ObjectStat {
     /// order: those of HTTP about the content, and those of the service but for its own about the
     /// request.
     pub headers: Vec<(String, String)>,
+    /// The server's time when it answered, where it told.
+    pub date: Option<SystemTime>,
 }
 
 impl ObjectStat {
     pub(crate) fn new(identity: ObjectIdentity, headers: &HeaderMap) -> Self {
-        let mut headers: Vec<(String, String)> = headers
+        let mut told: Vec<(String, String)> = headers
             .iter()
             .filter(|(name, _)| is_of_the_object(name.as_str()))
             .map(|(name, value)| {
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
-        headers.sort();
-        Self { identity, headers }
+        told.sort();
+        Self { identity, headers: told, date: date(headers) }
     }
 
     /// The value of a header field, by its name in lower case.
@@ -43,6 +46,12 @@ impl ObjectStat {
 }
 
 impl Client {
+    /// The host that requests go to before a bucket is put in front of it, in lower case.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        self.source.host()
+    }
+
     /// What the server says of the object now. A service that cannot be reached is tried again for
     /// as long as `patience`.
     ///

@@ -32,6 +32,27 @@ pub(crate) struct StatArgs {
     pub(crate) identity: IdentityArgs,
 }
 
+/// `ossget doctor`.
+#[derive(Debug, Args)]
+#[command(args_override_self = true)]
+pub(crate) struct DoctorArgs {
+    /// An object that ought to be within reach: `oss://bucket/key`, a URL, or `@FILE`.
+    #[arg(value_name = "SRC")]
+    pub(crate) source: OsString,
+    /// How long connecting may take [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) connect_timeout: Option<Duration>,
+    /// Write JSON Lines, one for each step.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) naming: NamingArgs,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+}
+
 /// `ossget sign`.
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]

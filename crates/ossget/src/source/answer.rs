@@ -234,7 +234,8 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
     retry_after(headers.get(RETRY_AFTER)?.as_bytes(), now.as_secs())
 }
 
-fn date(headers: &HeaderMap) -> Option<SystemTime> {
+/// The server's time when it answered.
+pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     let time = DateTimeParser::new().parse_timestamp(headers.get(DATE)?.as_bytes()).ok()?;
     Some(time.into())
 }

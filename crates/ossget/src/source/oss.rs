@@ -297,6 +297,10 @@ impl Source for OssSource {
         Ok(ObjectStat::new(identity, &response.head.headers))
     }
 
+    fn host(&self) -> Option<String> {
+        Some(self.endpoint.host())
+    }
+
     /// Signed for GET; without credentials, the URL of an object that everybody may read. V4 allows
     /// 1 second to 7 days.
     async fn sign_url(

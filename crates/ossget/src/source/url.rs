@@ -116,6 +116,10 @@ impl Source for UrlSource {
         self.look(object).await.map_err(|error| self.told(error))
     }
 
+    fn host(&self) -> Option<String> {
+        Some(self.url.endpoint().host())
+    }
+
     /// GET with `Range`, and with `If-Match` where the ETag is a strong one.
     async fn get_range(
         &self,
