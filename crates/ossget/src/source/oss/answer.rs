@@ -2,6 +2,7 @@
 
 use super::Stamp;
 use crate::ErrorKind;
+use crate::credentials::Credentials;
 use crate::source::redaction::reveals;
 use crate::source::{ServiceError, SourceError};
 use http::header::{
@@ -39,6 +40,19 @@ impl Refusal {
             _ => SourceError::of_service(service, wait(&headers)),
         };
         Self { error, server_time, stamp }
+    }
+
+    /// What the request was signed with, if that is what it was refused for and others may help:
+    /// a token that has expired or is not known, or a key that has gone with its token.
+    pub(super) fn for_its_credentials(&self) -> Option<&Credentials> {
+        let credentials = self.stamp.credentials.as_ref()?;
+        let is_gone = self.error.failure() == Failure::ExpiredCredentials
+            || credentials.token().is_some()
+                && matches!(
+                    self.error.service_code(),
+                    Some("InvalidSecurityToken" | "InvalidAccessKeyId")
+                );
+        is_gone.then_some(credentials)
     }
 }
 
