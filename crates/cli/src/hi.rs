@@ -2,18 +2,17 @@
 //! client and a download.
 
 use crate::environment::Environment;
-use crate::identity::{self, Credentialed};
 use crate::low::{
-    AddressingStyle, ChangeAction, DurabilityLevel, GetArgs, IdentityArgs, NamingArgs,
-    ParallelChoice, PartSizeChoice, ResumeMode, SafetyArgs, SignVersion, TransferArgs, VerifyArgs,
-    VerifyMode,
+    ChangeAction, DurabilityLevel, GetArgs, IdentityArgs, NamingArgs, ParallelChoice,
+    PartSizeChoice, ResumeMode, SafetyArgs, TransferArgs, VerifyArgs, VerifyMode,
 };
+use crate::settings::Settings;
 use ossget::{
-    Addressing, Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability,
-    Error, ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify,
-    SignatureVersion, Symlink, Verification,
+    Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability, Error,
+    ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify, Symlink,
+    Verification,
 };
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,16 +84,14 @@ impl HiArgs {
         refuse_secrets(&low.identity)?;
         let (source, destination) = source_and_destination(low)?;
         let object = object(source, &low.naming)?;
-        let Credentialed { provider, warnings } =
-            identity::credentials(&low.identity, environment)?;
-        let time = low.transfer.connect_timeout;
-        let client = client(&low.identity, time, &provider, environment)?;
+        let settings = Settings::new(&low.identity, environment, Some(object.bucket()))?;
+        let client = client(&low.identity, low.transfer.connect_timeout, &settings)?;
         Ok(Self {
             object,
             destination: PathBuf::from(destination),
             checkpoint_dir: low.safety.checkpoint_dir.clone(),
-            credentials: provider,
-            warnings,
+            credentials: settings.credentials,
+            warnings: settings.warnings,
             client,
             transfer: Transfer::new(&low.transfer),
             safety: Safety::new(&low.safety),
@@ -135,9 +132,8 @@ impl HiVerify {
     pub(crate) fn new(low: &VerifyArgs, environment: &Environment) -> Result<Self, Error> {
         refuse_secrets(&low.identity)?;
         let object = object(utf8(&low.source)?, &low.naming)?;
-        let Credentialed { provider, warnings } =
-            identity::credentials(&low.identity, environment)?;
-        let client = client(&low.identity, low.connect_timeout, &provider, environment)?;
+        let settings = Settings::new(&low.identity, environment, Some(object.bucket()))?;
+        let client = client(&low.identity, low.connect_timeout, &settings)?;
         let mut verification = client.verify(object, &low.file);
         if let Some(checksum) = low.checksum {
             verification = verification.checksum(checksum);
@@ -145,7 +141,8 @@ impl HiVerify {
         if let Some(time) = low.retry_max_time {
             verification = verification.retry_max_time(time);
         }
-        Ok(Self { credentials: provider, warnings, verification })
+        let Settings { credentials, warnings, .. } = settings;
+        Ok(Self { credentials, warnings, verification })
     }
 }
 
@@ -226,7 +223,7 @@ impl Safety {
 }
 
 /// Secrets on the command line are visible to every user of the machine.
-fn refuse_secrets(low: &IdentityArgs) -> Result<(), Error> {
+pub(crate) fn refuse_secrets(low: &IdentityArgs) -> Result<(), Error> {
     let refused = |flag: &str, file: &str, variables: &str| {
         Err(usage(format!(
             "{flag} is refused: every user of this machine can read the command line"
@@ -292,34 +289,28 @@ fn object(source: &str, low: &NamingArgs) -> Result<Object, Error> {
     }
 }
 
-fn client(
+pub(crate) fn client(
     identity: &IdentityArgs,
     connect_timeout: Option<Duration>,
-    credentials: &Arc<dyn CredentialsProvider>,
-    environment: &Environment,
+    settings: &Settings,
 ) -> Result<Client, Error> {
-    let endpoint = setting(identity.endpoint.as_ref(), "OSS_ENDPOINT", environment)?;
-    let Some(endpoint) = endpoint else {
+    let Some(endpoint) = &settings.endpoint else {
         return Err(usage("there is no endpoint").with_hint(
             "give -e/--endpoint or set OSS_ENDPOINT, such as https://oss-cn-hangzhou.aliyuncs.com",
         ));
     };
-    let mut builder = Client::builder(endpoint, Arc::clone(credentials));
-    if let Some(region) = setting(identity.region.as_ref(), "OSS_REGION", environment)? {
-        builder = builder.region(region);
+    let mut builder = Client::builder(&endpoint.value, Arc::clone(&settings.credentials));
+    if let Some(region) = &settings.region {
+        builder = builder.region(&region.value);
     }
-    if let Some(style) = identity.addressing_style {
-        builder = builder.addressing(match style {
-            AddressingStyle::Virtual => Addressing::Virtual,
-            AddressingStyle::Path => Addressing::Path,
-            AddressingStyle::Cname => Addressing::Cname,
-        });
+    if let Some(addressing) = &settings.addressing {
+        builder = builder.addressing(addressing.value);
     }
-    if let Some(version) = identity.sign_version {
-        builder = builder.sign_version(match version {
-            SignVersion::V4 => SignatureVersion::V4,
-            SignVersion::V1 => SignatureVersion::V1,
-        });
+    if let Some(version) = &settings.sign_version {
+        builder = builder.sign_version(version.value);
+    }
+    if let Some(id) = &settings.cloud_box_id {
+        builder = builder.cloud_box_id(&id.value);
     }
     if let Some(path) = &identity.ca_cert {
         builder = builder.ca_cert(path);
@@ -331,19 +322,6 @@ fn client(
         builder = builder.dangerous().allow_plaintext();
     }
     builder.build()
-}
-
-/// A flag, or else a variable.
-fn setting(
-    flag: Option<&String>,
-    variable: &str,
-    environment: &Environment,
-) -> Result<Option<String>, Error> {
-    if let Some(value) = flag {
-        return Ok(Some(value.clone()));
-    }
-    let value = environment.get(variable).map(OsString::into_string).transpose();
-    value.map_err(|_| usage(format!("the environment variable {variable} is not UTF-8")))
 }
 
 /// An error that the user mends by writing the command differently.

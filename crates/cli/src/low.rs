@@ -1,6 +1,10 @@
 //! What the user typed: the grammar of the command line, and nothing else. No file, no
 //! environment variable and no terminal is looked at here; [`HiArgs`](crate::hi::HiArgs) does.
 
+mod config;
+
+pub(crate) use config::{ConfigAction, ConfigArgs, ProfileArgs};
+
 use crate::{duration, range, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ossget::{Checksum, ExtentRequest, PartSize};
@@ -36,6 +40,12 @@ pub(crate) enum Command {
         /// What to do with it.
         #[command(subcommand)]
         action: CheckpointAction,
+    },
+    /// Look at the settings and credentials that apply.
+    Config {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: ConfigAction,
     },
 }
 
@@ -196,6 +206,8 @@ pub(crate) struct IdentityArgs {
     /// A file with the security token [env: OSS_SESSION_TOKEN, then ALIBABA_CLOUD_SECURITY_TOKEN].
     #[arg(long, value_name = "FILE")]
     pub(crate) sts_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
     /// Sign nothing, as for a public bucket.
     #[arg(long, conflicts_with_all = ["access_key_id", "access_key_secret_file", "sts_token_file"])]
     pub(crate) anonymous: bool,

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
+mod config;
 mod duration;
 mod environment;
 mod exit;
@@ -15,6 +16,7 @@ mod identity;
 mod low;
 mod output;
 mod range;
+mod settings;
 mod signals;
 mod size;
 mod verify;
@@ -37,5 +39,6 @@ fn main() -> ExitCode {
         Command::Get(low) => get::run(&low, &environment),
         Command::Verify(low) => verify::run(&low, &environment),
         Command::Checkpoint { action } => checkpoint::run(&action, &environment),
+        Command::Config { action } => config::run(&action, &environment),
     })
 }

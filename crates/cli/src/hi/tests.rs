@@ -1,5 +1,6 @@
 use super::*;
 use crate::low::{Command, LowArgs};
+use std::ffi::OsString;
 
 const VARIABLES: &[(&str, &str)] = &[
     ("OSS_ENDPOINT", "https://oss-cn-hangzhou.aliyuncs.com"),
@@ -183,6 +184,7 @@ fn every_flag_reaches_the_client() {
         &["--sign-version", "v1"],
         &["--addressing-style", "path"],
         &["--addressing-style", "cname"],
+        &["--cloud-box-id", "cb-1"],
     ] {
         assert_ne!(client(flags).unwrap(), defaults, "{flags:?}");
     }
