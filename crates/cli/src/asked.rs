@@ -2,15 +2,11 @@
 
 use crate::environment::Environment;
 use crate::hi::usage;
-use crate::identity;
-use crate::low::{AddressingStyle, IdentityArgs, RequestArgs, SignVersion};
+use crate::low::{IdentityArgs, RequestArgs};
 use crate::network;
+use crate::settings::Settings;
 use crate::source::{Named, Source};
-use ossget::{
-    Addressing, Anonymous, Client, ClientBuilder, CredentialsProvider, Error, Object, Precondition,
-    SignatureVersion,
-};
-use std::ffi::OsString;
+use ossget::{Anonymous, Client, ClientBuilder, CredentialsProvider, Error, Object, Precondition};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,48 +47,39 @@ impl Asked {
             Named::Url(url) => {
                 (Client::of_url(url), Arc::new(Anonymous) as Arc<dyn CredentialsProvider>)
             }
-            Named::Object(_) => {
-                let found = identity::credentials(identity, environment)?;
-                warnings.extend(found.warnings);
-                (service(identity, &found.provider, environment)?, found.provider)
+            Named::Object(object) => {
+                let settings = Settings::new(identity, environment, Some(object.bucket()))?;
+                let builder = service(&settings)?;
+                warnings.extend(settings.warnings);
+                (builder, settings.credentials)
             }
         };
         warnings.extend(network::warning(&identity.network));
-        let builder =
-            asking(builder, request).proxy(network::proxy(&identity.network, environment));
-        let client = connected(builder, identity, connect_timeout).build()?;
+        let builder = asking(builder, request);
+        let client = connected(builder, identity, environment, connect_timeout).build()?;
         Ok(Self { object, client, credentials, warnings })
     }
 }
 
 /// What there is to be known of the service.
-fn service(
-    identity: &IdentityArgs,
-    credentials: &Arc<dyn CredentialsProvider>,
-    environment: &Environment,
-) -> Result<ClientBuilder, Error> {
-    let endpoint = setting(identity.endpoint.as_ref(), "OSS_ENDPOINT", environment)?;
-    let Some(endpoint) = endpoint else {
+pub(crate) fn service(settings: &Settings) -> Result<ClientBuilder, Error> {
+    let Some(endpoint) = &settings.endpoint else {
         return Err(usage("there is no endpoint").with_hint(
             "give -e/--endpoint or set OSS_ENDPOINT, such as https://oss-cn-hangzhou.aliyuncs.com",
         ));
     };
-    let mut builder = Client::builder(endpoint, Arc::clone(credentials));
-    if let Some(region) = setting(identity.region.as_ref(), "OSS_REGION", environment)? {
-        builder = builder.region(region);
+    let mut builder = Client::builder(&endpoint.value, Arc::clone(&settings.credentials));
+    if let Some(region) = &settings.region {
+        builder = builder.region(&region.value);
     }
-    if let Some(style) = identity.addressing_style {
-        builder = builder.addressing(match style {
-            AddressingStyle::Virtual => Addressing::Virtual,
-            AddressingStyle::Path => Addressing::Path,
-            AddressingStyle::Cname => Addressing::Cname,
-        });
+    if let Some(addressing) = &settings.addressing {
+        builder = builder.addressing(addressing.value);
     }
-    if let Some(version) = identity.sign_version {
-        builder = builder.sign_version(match version {
-            SignVersion::V4 => SignatureVersion::V4,
-            SignVersion::V1 => SignatureVersion::V1,
-        });
+    if let Some(version) = &settings.sign_version {
+        builder = builder.sign_version(version.value);
+    }
+    if let Some(id) = &settings.cloud_box_id {
+        builder = builder.cloud_box_id(&id.value);
     }
     Ok(builder)
 }
@@ -115,11 +102,13 @@ fn asking(mut builder: ClientBuilder, request: &RequestArgs) -> ClientBuilder {
 }
 
 /// How it is reached.
-fn connected(
-    mut builder: ClientBuilder,
+pub(crate) fn connected(
+    builder: ClientBuilder,
     identity: &IdentityArgs,
+    environment: &Environment,
     connect_timeout: Option<Duration>,
 ) -> ClientBuilder {
+    let mut builder = builder.proxy(network::proxy(&identity.network, environment));
     if let Some(path) = &identity.ca_cert {
         builder = builder.ca_cert(path);
     }
@@ -132,21 +121,8 @@ fn connected(
     builder
 }
 
-/// A flag, or else a variable.
-fn setting(
-    flag: Option<&String>,
-    variable: &str,
-    environment: &Environment,
-) -> Result<Option<String>, Error> {
-    if let Some(value) = flag {
-        return Ok(Some(value.clone()));
-    }
-    let value = environment.get(variable).map(OsString::into_string).transpose();
-    value.map_err(|_| usage(format!("the environment variable {variable} is not UTF-8")))
-}
-
 /// Secrets on the command line are visible to every user of the machine.
-fn refuse_secrets(low: &IdentityArgs) -> Result<(), Error> {
+pub(crate) fn refuse_secrets(low: &IdentityArgs) -> Result<(), Error> {
     let refused = |flag: &str, file: &str, variables: &str| {
         Err(usage(format!(
             "{flag} is refused: every user of this machine can read the command line"

@@ -2,9 +2,10 @@
 
 use crate::environment::Environment;
 use crate::low::IdentityArgs;
+use crate::network;
 use ossget::{
-    Anonymous, Credentials, CredentialsProvider, EnvironmentCredentials, Error, ErrorKind,
-    StaticCredentials,
+    Anonymous, Credentials, CredentialsChain, CredentialsProvider, Error, ErrorKind,
+    FoundCredentials, Profile, StaticCredentials, Surroundings,
 };
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -17,31 +18,34 @@ use std::sync::Arc;
 pub(crate) struct Credentialed {
     /// Signs the requests.
     pub(crate) provider: Arc<dyn CredentialsProvider>,
+    /// The profile whose settings apply.
+    pub(crate) profile: Option<Profile>,
     /// A sentence each.
     pub(crate) warnings: Vec<String>,
 }
 
-/// The credentials that flags and environment name. Flags win, each over its own variable; the
-/// security token comes from where the secret comes from, unless it has a file of its own: one
-/// that belongs to another pair would only be denied.
+/// The credentials that flags, environment, files and this machine give, in this order. Flags win,
+/// each over its own variable; the security token comes from where the secret comes from, unless it
+/// has a file of its own: one that belongs to another pair would only be denied.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Credentials`] for half a pair, or what cannot be used; [`ErrorKind::Config`] for a
-/// file that cannot be read.
+/// file that cannot be read, and a profile that is not there.
 pub(crate) fn credentials(
     low: &IdentityArgs,
     environment: &Environment,
+    bucket: Option<&str>,
 ) -> Result<Credentialed, Error> {
-    let without_warnings = |provider| Ok(Credentialed { provider, warnings: Vec::new() });
+    let chain = chain(low, environment, bucket);
     if low.anonymous {
-        return without_warnings(Arc::new(Anonymous));
+        let (provider, profile) = (Arc::new(Anonymous), chain.find_profile()?);
+        return Ok(Credentialed { provider, profile, warnings: Vec::new() });
     }
     let (secret_file, token_file) = (&low.access_key_secret_file, &low.sts_token_file);
     if low.access_key_id.is_none() && secret_file.is_none() && token_file.is_none() {
-        let environment = environment.clone();
-        let lookup = move |name: &str| environment.get(name);
-        return without_warnings(Arc::new(EnvironmentCredentials::with_lookup(lookup)));
+        let FoundCredentials { provider, profile, warnings, .. } = chain.find()?;
+        return Ok(Credentialed { provider, profile, warnings });
     }
     let id = match &low.access_key_id {
         Some(id) => id.clone(),
@@ -66,7 +70,29 @@ pub(crate) fn credentials(
         })?;
     let files = [secret_file, token_file];
     let warnings = files.into_iter().flatten().filter_map(|path| exposed(path)).collect();
-    Ok(Credentialed { provider: Arc::new(StaticCredentials::new(credentials)), warnings })
+    let provider = chain.with_role(Arc::new(StaticCredentials::new(credentials)))?;
+    Ok(Credentialed { provider, profile: chain.find_profile()?, warnings })
+}
+
+/// Where credentials and settings are looked for beside the flags.
+fn chain(low: &IdentityArgs, environment: &Environment, bucket: Option<&str>) -> CredentialsChain {
+    let environment = environment.clone();
+    let proxy = network::proxy(&low.network, &environment);
+    let mut around = Surroundings::with_lookup(move |name| environment.get(name)).proxy(proxy);
+    if let Some(path) = &low.ca_cert {
+        around = around.ca_cert(path);
+    }
+    let mut chain = CredentialsChain::new(around);
+    if let Some(name) = &low.profile.profile {
+        chain = chain.profile(name);
+    }
+    if let Some(path) = &low.profile.config_file {
+        chain = chain.config_file(path);
+    }
+    if let Some(bucket) = bucket {
+        chain = chain.bucket(bucket);
+    }
+    chain
 }
 
 /// The secret in a file, without the line break that editors put at its end.
@@ -138,6 +164,8 @@ mod tests {
         ("OSS_SESSION_TOKEN", "canary-token"),
     ];
 
+    const NO_ECS: &[(&str, &str)] = &[("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")];
+
     type Variables = &'static [(&'static str, &'static str)];
 
     async fn given(flags: &[&str], variables: Variables) -> Result<Option<Credentials>, ErrorKind> {
@@ -146,7 +174,7 @@ mod tests {
         let Command::Get(low) = LowArgs::parse_arguments(arguments).unwrap().command else {
             panic!("not `get`");
         };
-        let provider = credentials(&low.identity, &Environment::of(variables));
+        let provider = credentials(&low.identity, &Environment::of(variables), None);
         match provider {
             Ok(found) => found.provider.credentials().await.map_err(|error| error.kind()),
             Err(error) => {
@@ -167,7 +195,7 @@ mod tests {
         let found = given(&[], PAIR).await.unwrap().unwrap();
         assert_eq!(found.access_key_id(), "env-id");
         assert!(found.token().is_some());
-        assert_eq!(given(&[], &[]).await.unwrap_err(), ErrorKind::Credentials);
+        assert_eq!(given(&[], NO_ECS).await.unwrap_err(), ErrorKind::Credentials);
         assert!(given(&["--anonymous"], PAIR).await.unwrap().is_none());
     }
 
@@ -220,7 +248,7 @@ mod tests {
             let Command::Get(low) = LowArgs::parse_arguments(arguments).unwrap().command else {
                 panic!("not `get`");
             };
-            let found = credentials(&low.identity, &Environment::of(&[])).unwrap();
+            let found = credentials(&low.identity, &Environment::of(&[]), None).unwrap();
             assert_eq!(!found.warnings.is_empty(), told, "{mode:o}: {:?}", found.warnings);
             assert!(!format!("{found:?}").contains("canary"));
         }

@@ -2,6 +2,7 @@
 //! environment variable and no terminal is looked at here; [`HiArgs`](crate::hi::HiArgs) does.
 
 mod choices;
+mod config;
 mod looking;
 mod network;
 mod request;
@@ -10,6 +11,7 @@ pub(crate) use choices::{
     AddressingStyle, ChangeAction, ColorChoice, DurabilityLevel, ParallelChoice, PartSizeChoice,
     ResumeMode, SignVersion, VerifyMode, Withheld,
 };
+pub(crate) use config::{ConfigAction, ConfigArgs, ProfileArgs};
 pub(crate) use looking::{CatArgs, DoctorArgs, ReadingArgs, SignArgs, StatArgs};
 pub(crate) use network::NetworkArgs;
 pub(crate) use request::RequestArgs;
@@ -56,6 +58,12 @@ pub(crate) enum Command {
         /// What to do with it.
         #[command(subcommand)]
         action: CheckpointAction,
+    },
+    /// Look at the settings and credentials that apply.
+    Config {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: ConfigAction,
     },
 }
 
@@ -221,6 +229,8 @@ pub(crate) struct IdentityArgs {
     /// A file with the security token [env: OSS_SESSION_TOKEN, then ALIBABA_CLOUD_SECURITY_TOKEN].
     #[arg(long, value_name = "FILE")]
     pub(crate) sts_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
     /// Sign nothing, as for a public bucket.
     #[arg(long, conflicts_with_all = ["access_key_id", "access_key_secret_file", "sts_token_file"])]
     pub(crate) anonymous: bool,

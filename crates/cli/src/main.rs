@@ -8,6 +8,7 @@
 mod asked;
 mod cat;
 mod checkpoint;
+mod config;
 mod doctor;
 mod duration;
 mod environment;
@@ -19,6 +20,7 @@ mod low;
 mod network;
 mod output;
 mod range;
+mod settings;
 mod sign;
 mod signals;
 mod size;
@@ -48,5 +50,6 @@ fn main() -> ExitCode {
         Command::Stat(low) => stat::run(&low, &environment),
         Command::Sign(low) => sign::run(&low, &environment),
         Command::Checkpoint { action } => checkpoint::run(&action, &environment),
+        Command::Config { action } => config::run(&action, &environment),
     })
 }

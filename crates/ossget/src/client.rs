@@ -31,6 +31,7 @@ pub struct Client {
 pub struct ClientBuilder {
     service: Service,
     region: Option<String>,
+    cloud_box_id: Option<String>,
     addressing: Option<Addressing>,
     sign_version: SignatureVersion,
     ca_cert: Option<PathBuf>,
@@ -88,6 +89,7 @@ impl ClientBuilder {
         Self {
             service,
             region: None,
+            cloud_box_id: None,
             addressing: None,
             sign_version: SignatureVersion::V4,
             ca_cert: None,
@@ -104,6 +106,13 @@ impl ClientBuilder {
     /// one; an explicit region wins.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
+        self
+    }
+
+    /// The id of the Cloud Box to sign for, such as `cb-123`, with V4. Taken from the endpoint where
+    /// that names one; an explicit id wins, over a region too.
+    pub fn cloud_box_id(mut self, id: impl Into<String>) -> Self {
+        self.cloud_box_id = Some(id.into());
         self
     }
 
@@ -204,7 +213,10 @@ impl ClientBuilder {
         };
         let signing = match self.sign_version {
             SignatureVersion::V1 => Signing::V1,
-            SignatureVersion::V4 => Signing::v4(&endpoint, self.region.as_deref())?,
+            SignatureVersion::V4 => match &self.cloud_box_id {
+                Some(id) => Signing::cloud_box(id)?,
+                None => Signing::v4(&endpoint, self.region.as_deref())?,
+            },
         };
         if is_ours && self.plaintext == Plaintext::Refuse && !credentials.is_anonymous() {
             stays_here(&endpoint, &self.proxy)?;

@@ -1,9 +1,30 @@
 //! Where the credentials of a request come from.
 
+mod chain;
 mod environment;
+mod exchange;
+mod file;
+mod ini;
+mod issued;
+mod metadata;
+mod process;
+mod profile;
+mod refreshing;
+mod sts;
+mod surroundings;
+mod uri;
 
+pub use chain::{CredentialsChain, FoundCredentials};
 pub use environment::EnvironmentCredentials;
+pub use issued::{CredentialsSource, Issued};
+pub use metadata::EcsRole;
 pub use ossget_sign::Credentials;
+pub use process::CredentialsProcess;
+pub use profile::{Profile, ProfileSettings};
+pub use refreshing::Refreshing;
+pub use sts::{AssumeRole, OidcRole, Role};
+pub use surroundings::Surroundings;
+pub use uri::CredentialsUri;
 
 use crate::{Error, ErrorKind};
 use async_trait::async_trait;
@@ -14,7 +35,8 @@ use std::sync::Arc;
 /// Where the credentials of a request come from. Asked for each request.
 ///
 /// Implementations keep what they have and renew it in good time; when they are asked while a
-/// renewal is under way, they wait for that one. `Debug` must not show secrets.
+/// renewal is under way, they wait for that one. [`Refreshing`] does all of that for a
+/// [`CredentialsSource`]. `Debug` must not show secrets.
 #[async_trait]
 pub trait CredentialsProvider: fmt::Debug + Send + Sync + 'static {
     /// The credentials to sign with, or `None` to send requests unsigned.
@@ -36,6 +58,15 @@ pub trait CredentialsProvider: fmt::Debug + Send + Sync + 'static {
     fn is_anonymous(&self) -> bool {
         false
     }
+
+    /// Learns that the service has refused these credentials, which it once gave: they have expired,
+    /// or were withdrawn. It is asked for others at once, and should not give these again if it can
+    /// get any. Credentials that it gives no longer mean nothing to it.
+    ///
+    /// Does nothing unless implemented: what is read anew each time needs no telling.
+    fn refused(&self, credentials: &Credentials) {
+        let _ = credentials;
+    }
 }
 
 #[async_trait]
@@ -50,6 +81,10 @@ impl<P: CredentialsProvider + ?Sized> CredentialsProvider for Arc<P> {
 
     fn is_anonymous(&self) -> bool {
         self.as_ref().is_anonymous()
+    }
+
+    fn refused(&self, credentials: &Credentials) {
+        self.as_ref().refused(credentials);
     }
 }
 

@@ -49,7 +49,9 @@ mod verification;
 pub use checksum::{Checksum, ChecksumError};
 pub use client::{Client, ClientBuilder, DangerousBuilder};
 pub use credentials::{
-    Anonymous, Credentials, CredentialsProvider, EnvironmentCredentials, StaticCredentials,
+    Anonymous, AssumeRole, Credentials, CredentialsChain, CredentialsProcess, CredentialsProvider,
+    CredentialsSource, CredentialsUri, EcsRole, EnvironmentCredentials, FoundCredentials, Issued,
+    OidcRole, Profile, ProfileSettings, Refreshing, Role, StaticCredentials, Surroundings,
 };
 pub use download::Download;
 pub use downloaded::{Completion, Downloaded, Integrity};

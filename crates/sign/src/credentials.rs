@@ -74,6 +74,15 @@ impl Credentials {
         &self.secret
     }
 
+    /// Whether the other credentials are the same: id, secret and token. Not in constant time.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let secrets = [self, other].map(|it| {
+            (it.secret.expose_secret(), it.token.as_ref().map(ExposeSecret::expose_secret))
+        });
+        self.access_key_id == other.access_key_id && secrets[0] == secrets[1]
+    }
+
     /// Returns the security token, if the credentials are temporary.
     #[must_use]
     pub const fn token(&self) -> Option<&SecretString> {
@@ -150,6 +159,18 @@ mod tests {
         let temporary = pair.security_token("token").unwrap();
         assert_eq!(temporary.token().unwrap().expose_secret(), "token");
         assert!(temporary.security_token("").unwrap().token().is_none());
+    }
+
+    #[test]
+    fn the_same_are_those_of_which_every_half_is_the_same() {
+        let pair = |id, secret| Credentials::new(id, secret).unwrap();
+        let with = |token| pair("ak", "sk").security_token(token).unwrap();
+        assert!(pair("ak", "sk").is_same_as(&with("")));
+        assert!(with("t").is_same_as(&with("t")));
+        for other in [pair("ax", "sk"), pair("ak", "sx"), with("t")] {
+            assert!(!pair("ak", "sk").is_same_as(&other));
+        }
+        assert!(!with("t").is_same_as(&with("u")));
     }
 
     /// Faults: 134.

@@ -58,7 +58,7 @@
 //! item concerned says which one is followed. The crate's tests hold 72 vectors made by running them.
 //!
 //! The modules [`v4`] and [`v1`] expose the building blocks, for a verifier such as a simulator of
-//! the service.
+//! the service. [`rpc`] signs requests to STS, where a role is assumed.
 
 #![forbid(unsafe_code)]
 
@@ -67,6 +67,7 @@ mod encode;
 mod error;
 mod key_cache;
 mod request;
+pub mod rpc;
 mod signature;
 mod signer;
 mod time;

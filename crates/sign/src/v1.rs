@@ -72,7 +72,7 @@ fn canonical_query(query: &[(String, String)]) -> String {
     format!("?{}", pairs.join("&"))
 }
 
-fn hmac_sha1(key: &[u8], message: &str) -> [u8; 20] {
+pub(crate) fn hmac_sha1(key: &[u8], message: &str) -> [u8; 20] {
     let mut mac = Hmac::<Sha1>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(message.as_bytes());
     mac.finalize().into_bytes().into()

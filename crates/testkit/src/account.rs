@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use ossget_sign::{Credentials, Request, SignError, v1, v4};
@@ -36,6 +37,7 @@ struct Account {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Validity {
     Current,
+    Until(Instant),
     Expired,
 }
 
@@ -46,9 +48,19 @@ impl Accounts {
 
     /// Adds an account, in place of one with the same access key id.
     pub(crate) fn add(&self, credentials: Credentials, token: Option<String>) {
+        self.insert(Account { credentials, token, validity: Validity::Current });
+    }
+
+    /// Adds an account whose security token expires then, in place of one with the same id.
+    pub(crate) fn add_until(&self, credentials: Credentials, token: String, end: Instant) {
+        self.insert(Account { credentials, token: Some(token), validity: Validity::Until(end) });
+    }
+
+    fn insert(&self, account: Account) {
         let mut known = self.lock();
-        known.retain(|account| account.credentials.access_key_id() != credentials.access_key_id());
-        known.push(Account { credentials, token, validity: Validity::Current });
+        let id = account.credentials.access_key_id().to_owned();
+        known.retain(|account| account.credentials.access_key_id() != id);
+        known.push(account);
     }
 
     /// Makes every security token known so far an expired one.
@@ -88,7 +100,12 @@ impl Accounts {
             let message = "The security token you provided is invalid.";
             return Err(Refusal::forbidden("InvalidSecurityToken", message));
         }
-        if account.validity == Validity::Expired && account.token.is_some() {
+        let has_expired = match account.validity {
+            Validity::Current => false,
+            Validity::Until(end) => end <= Instant::now(),
+            Validity::Expired => true,
+        };
+        if has_expired && account.token.is_some() {
             let message = "The security token you provided has expired.";
             return Err(Refusal::forbidden("SecurityTokenExpired", message));
         }

@@ -19,7 +19,8 @@
 //!
 //! The binary `ossget-sim` is the same server for other processes; [`FaultSpec`] documents the text
 //! form of faults. The module [`scripted`] is a smaller server, in plain text or over TLS, that plays
-//! a script of bytes for each request. The module [`mock`] mounts objects on wiremock for
+//! a script of bytes for each request, [`loopback`] a still smaller one that answers by a function,
+//! as services do that hand out credentials. The module [`mock`] mounts objects on wiremock for
 //! applications' own tests.
 
 #![forbid(unsafe_code)]
@@ -37,6 +38,7 @@ pub mod file_system;
 mod generated;
 mod gf2;
 mod log;
+pub mod loopback;
 pub mod mock;
 mod objects;
 mod pace;

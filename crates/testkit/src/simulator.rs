@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -154,6 +155,24 @@ impl Simulator {
     /// When no request could carry them.
     pub fn accept_credentials(&self, id: &str, secret: &str, token: &str) -> io::Result<()> {
         accept(&self.service.accounts, id, secret, Some(token))
+    }
+
+    /// Accepts further credentials, whose security token expires in so long from now.
+    ///
+    /// # Errors
+    ///
+    /// When no request could carry them.
+    pub fn accept_temporary(
+        &self,
+        id: &str,
+        secret: &str,
+        token: &str,
+        lifetime: Duration,
+    ) -> io::Result<()> {
+        let credentials = checked(id, secret, token)?;
+        let end = Instant::now() + lifetime;
+        self.service.accounts.add_until(credentials, token.to_owned(), end);
+        Ok(())
     }
 }
 
@@ -373,12 +392,16 @@ impl SimulatorBuilder {
 
 fn accept(accounts: &Accounts, id: &str, secret: &str, token: Option<&str>) -> io::Result<()> {
     let token = token.filter(|token| !token.is_empty());
-    let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-    let credentials = Credentials::new(id, secret).map_err(invalid)?;
-    // Checked for what a header can carry; compared as text.
-    let credentials = credentials.security_token(token.unwrap_or_default()).map_err(invalid)?;
+    let credentials = checked(id, secret, token.unwrap_or_default())?;
     accounts.add(credentials, token.map(str::to_owned));
     Ok(())
+}
+
+/// Checked for what a header can carry; tokens are compared as text.
+fn checked(id: &str, secret: &str, token: &str) -> io::Result<Credentials> {
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+    let credentials = Credentials::new(id, secret).map_err(invalid)?;
+    credentials.security_token(token).map_err(invalid)
 }
 
 async fn accept_all(listener: TcpListener, service: Arc<Service>) {
@@ -411,4 +434,4 @@ async fn accept_all(listener: TcpListener, service: Arc<Service>) {
     }
 }
 
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);

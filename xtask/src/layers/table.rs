@@ -228,7 +228,8 @@ const FACADE: &[Allowed] = &[
     always("async-trait"), // sources and credentials providers are used as objects
     always("base64"),      // Content-MD5 and credential files
     always("bytes"),
-    always("crc-fast"), // CRC-64/XZ over every byte, in the pass that writes it
+    always("configparser"), // credential files in INI form
+    always("crc-fast"),     // CRC-64/XZ over every byte, in the pass that writes it
     always("futures"),
     always("getrandom"), // partial file names, jitter
     always("http"),
@@ -237,9 +238,11 @@ const FACADE: &[Allowed] = &[
     always("percent-encoding"), // secrets that a server repeats
     always("quick-xml"),        // listings and error bodies
     always("serde"),            // shapes of listings, error bodies, credential files
+    always("serde_json"),       // answers of STS and of metadata, config.json
     always("sha2"),             // checkpoint names and --checksum
+    always("shlex"),            // the words of a command for credentials
     always("thiserror"),
-    always("tokio"), // tasks and timers
+    always("tokio"), // tasks, timers, a program for credentials
     always("tracing"),
 ];
 

@@ -193,6 +193,7 @@ fn every_flag_reaches_the_client() {
         &["--sign-version", "v1"],
         &["--addressing-style", "path"],
         &["--addressing-style", "cname"],
+        &["--cloud-box-id", "cb-1"],
     ] {
         assert_ne!(client(flags).unwrap(), defaults, "{flags:?}");
     }

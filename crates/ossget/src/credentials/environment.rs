@@ -34,6 +34,17 @@ impl EnvironmentCredentials {
         Self { lookup: Arc::new(lookup) }
     }
 
+    /// Whether anything of a pair is set.
+    pub(super) fn is_set(&self) -> bool {
+        let is_set = |name: &str| (self.lookup)(name).is_some_and(|value| !value.is_empty());
+        NAMES.iter().any(|names| is_set(names.id) || is_set(names.secret))
+    }
+
+    /// The variables of each family, in words.
+    pub(super) fn names() -> [String; 2] {
+        NAMES.map(|names| names.to_string())
+    }
+
     fn read(&self) -> Result<Credentials, Error> {
         for names in &NAMES {
             let (id, secret) = (self.variable(names.id)?, self.variable(names.secret)?);

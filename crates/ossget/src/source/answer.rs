@@ -3,6 +3,7 @@
 use super::redaction::reveals;
 use super::{RangeBody, ServiceError, SourceError};
 use crate::ErrorKind;
+use crate::credentials::Credentials;
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, IF_MATCH,
     IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER,
@@ -40,6 +41,17 @@ impl Refusal {
             _ => SourceError::of_service(service, wait(&headers)),
         };
         Self { error, server_time }
+    }
+
+    /// Whether the request was refused for what it was signed with, and others may help: a token
+    /// that has expired or is not known, or a key that has gone with its token.
+    pub(super) fn is_for(&self, credentials: &Credentials) -> bool {
+        self.error.failure() == Failure::ExpiredCredentials
+            || credentials.token().is_some()
+                && matches!(
+                    self.error.service_code(),
+                    Some("InvalidSecurityToken" | "InvalidAccessKeyId")
+                )
     }
 }
 

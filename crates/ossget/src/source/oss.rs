@@ -9,7 +9,7 @@ pub use options::{Precondition, TrafficLimit};
 use super::answer::{self, Refusal};
 use super::clock::{Clock, Correction, SigningTime, Trust};
 use super::{RangeBody, Source, SourceError};
-use crate::credentials::CredentialsProvider;
+use crate::credentials::{Credentials, CredentialsProvider};
 use crate::endpoint::{Addressing, Endpoint, Located};
 use crate::error::printable;
 use crate::{Error, ErrorKind, Object, ObjectStat, ObjectUrl};
@@ -28,8 +28,8 @@ use std::time::{Duration, SystemTime};
 /// Objects of Alibaba Cloud OSS, by signed requests.
 ///
 /// - Each request is signed anew with the current time. If the service finds the clock wrong, the
-///   difference is noted for all later requests and the request is sent once more; likewise if a
-///   security token has expired and the provider has another one by now.
+///   difference is noted for all later requests and the request is sent once more; likewise if
+///   temporary credentials are not accepted any more and the provider, told so, has others.
 /// - A ranged GET carries `x-oss-range-behavior: standard`, without which OSS answers a range it
 ///   cannot satisfy with the whole object, and `If-Match`, with which it answers 412 once the
 ///   object has changed (OSS documentation, "GetObject").
@@ -67,7 +67,7 @@ struct Signed {
 /// What a request was signed with.
 struct Stamp {
     time: SigningTime,
-    access_key_id: Option<String>,
+    credentials: Option<Credentials>,
     token: Option<HeaderValue>,
     authorization: Option<HeaderValue>,
 }
@@ -126,7 +126,7 @@ impl OssSource {
             Answer::Success(response) => return Ok(response),
             Answer::Refusal(refusal, stamp) => (refusal, stamp),
         };
-        let Some(renewed) = self.renew(call, &refusal, &stamp).await else {
+        let Some(renewed) = self.renew(call, &refusal, &stamp).await? else {
             return Err(refusal.error);
         };
         match self.send(renewed).await? {
@@ -142,19 +142,44 @@ impl OssSource {
             return Ok(Answer::Success(response));
         }
         let mut refusal = Refusal::read(response, &signed.stamp.secrets()).await;
-        if signed.stamp.access_key_id.is_none() && refusal.error.failure() == Failure::Denied {
+        if signed.stamp.credentials.is_none() && refusal.error.failure() == Failure::Denied {
             refusal.error = refusal.error.with_hint(NOT_PUBLIC);
         }
         refusal.error = self.told(refusal.error);
         Ok(Answer::Refusal(refusal, signed.stamp))
     }
 
-    /// The request signed again, if what it was refused for is different now.
-    async fn renew(&self, call: &Call<'_>, refusal: &Refusal, stamp: &Stamp) -> Option<Signed> {
+    /// The request signed again, if what it was refused for is different now. An error only where
+    /// it may be different later.
+    async fn renew(
+        &self,
+        call: &Call<'_>,
+        refusal: &Refusal,
+        stamp: &Stamp,
+    ) -> Result<Option<Signed>, SourceError> {
+        if let Some(credentials) = stamp.credentials.as_ref().filter(|it| refusal.is_for(it)) {
+            self.credentials.refused(credentials);
+            return match self.sign(call).await {
+                Ok(signed) if signed.stamp.is_of(credentials) => Ok(None),
+                Ok(signed) => Ok(Some(signed)),
+                Err(error) if error.failure().is_transient() => Err(error),
+                Err(_) => Ok(None),
+            };
+        }
+        Ok(self.renew_time(call, refusal, stamp.time).await)
+    }
+
+    /// The request signed with the service's time, if it was refused for its own.
+    async fn renew_time(
+        &self,
+        call: &Call<'_>,
+        refusal: &Refusal,
+        signed: SigningTime,
+    ) -> Option<Signed> {
         match refusal.error.failure() {
             Failure::ClockSkew if self.trust() == Trust::Granted => {
                 let now = SystemTime::now();
-                match self.clock.correct(stamp.time, refusal.server_time?, now) {
+                match self.clock.correct(signed, refusal.server_time?, now) {
                     Correction::Corrected { offset_seconds } => {
                         tracing::warn!(
                             offset_seconds,
@@ -164,10 +189,6 @@ impl OssSource {
                     }
                     Correction::Refused => None,
                 }
-            }
-            Failure::ExpiredCredentials => {
-                let signed = self.sign(call).await.ok()?;
-                (!signed.stamp.is_of_the_same_credentials(stamp)).then_some(signed)
             }
             _ => None,
         }
@@ -194,7 +215,7 @@ impl OssSource {
         }
         let stamp = Stamp {
             time,
-            access_key_id: credentials.map(|it| it.access_key_id().to_owned()),
+            credentials,
             token: headers.get(SECURITY_TOKEN).cloned(),
             authorization: headers.get(AUTHORIZATION).cloned(),
         };
@@ -355,8 +376,8 @@ impl Stamp {
         [token, authorization, signature].into_iter().flatten().collect()
     }
 
-    fn is_of_the_same_credentials(&self, other: &Self) -> bool {
-        self.access_key_id == other.access_key_id && self.token == other.token
+    fn is_of(&self, credentials: &Credentials) -> bool {
+        self.credentials.as_ref().is_some_and(|own| own.is_same_as(credentials))
     }
 }
 

@@ -72,6 +72,22 @@ impl Signing {
         signing.signer().map(|_| signing)
     }
 
+    /// V4 for a Cloud Box.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for an id with anything but `a-z`, `0-9` and `-` in it.
+    pub fn cloud_box(id: &str) -> Result<Self, Error> {
+        let signing = Self::V4 { region: Some(id.to_owned()), product: CLOUD_BOX };
+        match signing.signer() {
+            Ok(_) => Ok(signing),
+            Err(_) => {
+                let id = format!("`{}`", printable(id, MAX_SHOWN));
+                Err(Error::config("cloud box id", id, "of a-z, 0-9 and -, such as cb-123"))
+            }
+        }
+    }
+
     /// `None` where the region is missing.
     fn signer(&self) -> Result<Option<Signer>, Error> {
         let (region, product) = match self {

@@ -12,7 +12,7 @@ pub(super) const ETAG: &str = "\"5B3C1A2E053D763E1B002CC607C5A0FE\"";
 
 /// Credentials whose secret parts must never be seen.
 pub(super) fn temporary() -> Arc<dyn CredentialsProvider> {
-    let pair = crate::Credentials::new("STS.exampleid", "canary-secret").unwrap();
+    let pair = Credentials::new("STS.exampleid", "canary-secret").unwrap();
     Arc::new(StaticCredentials::new(pair.security_token("canary-token").unwrap()))
 }
 

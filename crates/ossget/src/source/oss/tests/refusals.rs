@@ -263,6 +263,78 @@ async fn expired_credentials_are_tried_again_only_if_there_are_other_ones() {
     assert_eq!(transport.requests().len(), 1);
 }
 
+/// Gives the pairs it has in turn, whenever it is told that the last one was refused.
+#[derive(Debug)]
+struct Told {
+    pairs: Mutex<Vec<Result<Credentials, ErrorKind>>>,
+    refused: Mutex<Vec<String>>,
+}
+
+impl Told {
+    fn new(pairs: impl Into<Vec<Result<Credentials, ErrorKind>>>) -> Arc<Self> {
+        Arc::new(Self { pairs: Mutex::new(pairs.into()), refused: Mutex::default() })
+    }
+}
+
+#[async_trait]
+impl CredentialsProvider for Told {
+    async fn credentials(&self) -> Result<Option<Credentials>, Error> {
+        let pairs = self.pairs.lock().unwrap();
+        pairs[0].clone().map(Some).map_err(|kind| Error::new(kind, "out of order"))
+    }
+
+    fn describe(&self) -> String {
+        "told".to_owned()
+    }
+
+    fn refused(&self, credentials: &Credentials) {
+        self.refused.lock().unwrap().push(credentials.access_key_id().to_owned());
+        drop(self.pairs.lock().unwrap().remove(0));
+    }
+}
+
+fn temporary_pair(id: &str) -> Result<Credentials, ErrorKind> {
+    Ok(Credentials::new(id, "canary-secret").unwrap().security_token("canary-token").unwrap())
+}
+
+#[tokio::test]
+async fn the_provider_is_told_which_temporary_credentials_were_refused() {
+    for code in ["SecurityTokenExpired", "InvalidSecurityToken", "InvalidAccessKeyId"] {
+        let transport = Canned::new([refused(403, code), partial()]);
+        let provider = Told::new([temporary_pair("STS.one"), temporary_pair("STS.two")]);
+        let source = builder(&transport, HOST, provider.clone()).build().unwrap();
+        get(&source).await.unwrap();
+        assert_eq!(*provider.refused.lock().unwrap(), ["STS.one"], "{code}");
+        assert_eq!(transport.requests().len(), 2);
+    }
+    // Nothing renews what does not expire; other refusals are about other things.
+    let lasting = Ok(Credentials::new("ak", "canary-secret").unwrap());
+    for (pair, code) in [
+        (lasting, "InvalidAccessKeyId"),
+        (temporary_pair("STS.one"), "AccessDenied"),
+        (temporary_pair("STS.one"), "SignatureDoesNotMatch"),
+    ] {
+        let transport = Canned::new([refused(403, code)]);
+        let provider = Told::new([pair]);
+        let source = builder(&transport, HOST, provider.clone()).build().unwrap();
+        assert_eq!(get(&source).await.unwrap_err().service_code(), Some(code));
+        assert!(provider.refused.lock().unwrap().is_empty(), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_for_now_is_tried_again_and_another_is_not() {
+    for (kind, failure) in [
+        (ErrorKind::Network, Failure::Unavailable),
+        (ErrorKind::Credentials, Failure::ExpiredCredentials),
+    ] {
+        let transport = Canned::new([refused(403, "SecurityTokenExpired")]);
+        let provider = Told::new([temporary_pair("STS.one"), Err(kind)]);
+        let source = builder(&transport, HOST, provider).build().unwrap();
+        assert_eq!(get(&source).await.unwrap_err().failure(), failure);
+    }
+}
+
 #[tokio::test]
 async fn failures_of_the_transport_pass_through_and_are_not_repeated() {
     let (source, transport) = source([Reply::Failure(TransportErrorKind::Unsent)]);
