@@ -54,7 +54,7 @@ async fn a_refused_get_is_explained_by_its_body() {
     assert_eq!(error.service_code(), Some("NoSuchKey"));
     assert_eq!((error.ec(), error.request_id()), (Some("0001-1"), Some("RID")));
     assert_eq!(error.host(), Some("oss-cn-hangzhou.aliyuncs.com"));
-    assert_eq!(error.hint(), Some("check the bucket, the key and the version id"));
+    assert_eq!(error.hint(), Some("check the key: every character counts, and so does its case"));
 }
 
 #[tokio::test]
