@@ -1,6 +1,6 @@
 //! `ossget stat` and `ossget cat`.
 
-use ossget_testkit::{Close, Content, Fault, On};
+use ossget_testkit::{Close, Content, Fault, On, Simulator};
 use ossget_tests::Rig;
 use serde_json::Value;
 use std::io::Read as _;
@@ -163,4 +163,30 @@ fn headers_that_are_not_free_are_refused_and_others_are_sent() {
         assert_eq!(output.status.code(), Some(2), "{limit}");
     }
     rig.run_well(&["--traffic-limit", "819200", "--request-payer"]);
+}
+
+#[test]
+fn whoever_asks_pays_only_where_they_agree_to() {
+    let mut rig = Rig::new(10, SIZE);
+    rig.sim = Simulator::builder()
+        .bucket("examplebucket")
+        .credentials("test-id", "test-secret")
+        .requester_pays()
+        .start_blocking()
+        .expect("loopback addresses can be bound");
+    rig.sim.put_object("dir/object.bin", rig.content.clone());
+    let ended = rig.run(&[]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("RequestPayerMissing"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--request-payer"), "{}", ended.stderr);
+    assert!(rig.files().is_empty());
+    rig.run_well(&["--request-payer"]);
+
+    let output = run(&rig, &[ARGS, &["--request-payer"]].concat());
+    assert!(output.stdout == rig.content.window(0..SIZE), "{}", stderr(&output));
+    for (args, code) in [(&["sign", SOURCE][..], 3), (&["sign", SOURCE, "--request-payer"], 0)] {
+        let url = String::from_utf8(run(&rig, args).stdout).expect("a URL is text");
+        let output = run(&rig, &["cat", url.trim()]);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    }
 }
