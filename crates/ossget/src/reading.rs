@@ -38,8 +38,8 @@ struct Options {
     read_timeout: Duration,
 }
 
-/// The bytes of an object in order. So many parts as there are connections are fetched ahead and
-/// held in memory, never more.
+/// The bytes of an object in order. As many parts as there are connections are fetched ahead and
+/// held in memory besides the one that is given out, never more.
 ///
 /// What is given out cannot be taken back: [`chunk`](Self::chunk) fails where the object changes,
 /// and after the last byte where the whole does not have the object's CRC-64. Only its `Ok(None)`
