@@ -23,6 +23,28 @@ pub(crate) struct Asked {
     pub(crate) warnings: Vec<String>,
 }
 
+/// How long one exchange may take; `None` leaves it to the library.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Waits {
+    /// Connecting.
+    pub(crate) connect: Option<Duration>,
+    /// Until an answer begins: a silence like any other, and no longer than all the patience there
+    /// is.
+    pub(crate) answer: Option<Duration>,
+}
+
+impl Waits {
+    /// What the flags `--connect-timeout`, `--read-timeout` and `--retry-max-time` mean for it.
+    pub(crate) fn new(
+        connect: Option<Duration>,
+        read: Option<Duration>,
+        in_all: Option<Duration>,
+    ) -> Self {
+        let in_all = in_all.filter(|time| *time < LIBRARYS_ANSWER);
+        Self { connect, answer: read.into_iter().chain(in_all).min() }
+    }
+}
+
 impl Asked {
     /// Checks everything that can be checked without a request.
     ///
@@ -35,7 +57,7 @@ impl Asked {
         source: Source,
         identity: &IdentityArgs,
         request: &RequestArgs,
-        connect_timeout: Option<Duration>,
+        waits: Waits,
         environment: &Environment,
     ) -> Result<Self, Error> {
         refuse_secrets(identity)?;
@@ -56,7 +78,7 @@ impl Asked {
         };
         warnings.extend(network::warning(&identity.network));
         let builder = asking(builder, request);
-        let client = connected(builder, identity, environment, connect_timeout).build()?;
+        let client = connected(builder, identity, environment, waits).build()?;
         Ok(Self { object, client, credentials, warnings })
     }
 }
@@ -106,14 +128,17 @@ pub(crate) fn connected(
     builder: ClientBuilder,
     identity: &IdentityArgs,
     environment: &Environment,
-    connect_timeout: Option<Duration>,
+    waits: Waits,
 ) -> ClientBuilder {
     let mut builder = builder.proxy(network::proxy(&identity.network, environment));
     if let Some(path) = &identity.ca_cert {
         builder = builder.ca_cert(path);
     }
-    if let Some(time) = connect_timeout {
+    if let Some(time) = waits.connect {
         builder = builder.connect_timeout(time);
+    }
+    if let Some(time) = waits.answer {
+        builder = builder.answer_timeout(time);
     }
     if identity.allow_plaintext {
         builder = builder.dangerous().allow_plaintext();
@@ -145,3 +170,6 @@ pub(crate) fn refuse_secrets(low: &IdentityArgs) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// What the library waits for an answer unless it is told otherwise.
+const LIBRARYS_ANSWER: Duration = Duration::from_secs(30);

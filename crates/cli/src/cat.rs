@@ -1,6 +1,6 @@
 //! `ossget cat`: an object on standard output.
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
 use crate::exit;
 use crate::get::runtime;
@@ -16,8 +16,9 @@ use tokio::task::block_in_place;
 /// Runs the command and returns its exit code.
 pub(crate) fn run(low: &CatArgs, environment: &Environment) -> u8 {
     let source = Source::read(&low.source, &low.naming);
-    let asked =
-        |source| Asked::new(source, &low.identity, &low.request, low.connect_timeout, environment);
+    let reading = &low.reading;
+    let waits = Waits::new(low.connect_timeout, reading.read_timeout, reading.retry_max_time);
+    let asked = |source| Asked::new(source, &low.identity, &low.request, waits, environment);
     tell(source, &OutputArgs::default(), environment, |source, screen| {
         copy(asked(source)?, |reading| low.reading.apply(reading), screen)
     })
@@ -30,8 +31,10 @@ pub(crate) fn run_get(low: &GetArgs, source: Source, environment: &Environment) 
             return Err(usage("--json, --report and --checksum do not go with DEST `-`")
                 .with_hint("download to a file"));
         }
-        let time = low.transfer.connect_timeout;
-        let asked = Asked::new(source, &low.identity, &low.request, time, environment)?;
+        let transfer = &low.transfer;
+        let waits =
+            Waits::new(transfer.connect_timeout, transfer.read_timeout, transfer.retry_max_time);
+        let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
         copy(asked, |reading| ReadingArgs::of(low).apply(reading), screen)
     })
 }

@@ -69,7 +69,7 @@ fn text(summary: &CheckpointSummary) -> String {
     let name = |path: &Path| shown(&path.to_string_lossy());
     let percent = percent(summary);
     let mut rows = vec![
-        ("object", shown(&format!("oss://{}/{}", summary.bucket, summary.key))),
+        ("object", shown(&summary.source)),
         ("destination", destination(summary)),
         ("size", format!("{} ({} bytes)", bytes(summary.bytes_total), summary.bytes_total)),
         ("part size", bytes(summary.part_size)),
@@ -131,7 +131,7 @@ impl<'a> Line<'a> {
         let destination = summary.destination.as_ref();
         Self {
             v: 1,
-            source: format!("oss://{}/{}", summary.bucket, summary.key),
+            source: summary.source.clone(),
             version_id: summary.version_id.as_deref(),
             destination: destination.map(|path| path.to_string_lossy().into_owned()),
             checkpoint: summary.checkpoint_path.to_string_lossy().into_owned(),

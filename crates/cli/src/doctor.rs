@@ -1,6 +1,6 @@
 //! `ossget doctor`: what works on the way to an object, step by step, and what does not.
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
 use crate::exit;
 use crate::get::runtime;
@@ -48,9 +48,9 @@ fn examine(
     environment: &Environment,
     steps: &mut Vec<Step>,
 ) -> Result<(), Error> {
+    let waits = Waits::new(low.connect_timeout, None, Some(PATIENCE));
     let asked = step(steps, "configuration", || {
-        let asked =
-            Asked::new(source, &low.identity, &low.request, low.connect_timeout, environment)?;
+        let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
         let found = format!("credentials: {}", asked.credentials.describe());
         Ok((asked, found))
     })?;

@@ -1,7 +1,7 @@
 //! What the user meant: the arguments joined with the environment, checked, and made into a
 //! client and a download.
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
 use crate::low::{
     ChangeAction, DurabilityLevel, GetArgs, ParallelChoice, PartSizeChoice, ResumeMode, SafetyArgs,
@@ -87,9 +87,11 @@ impl HiArgs {
         environment: &Environment,
     ) -> Result<Self, Error> {
         let destination = destination(low)?;
-        let time = low.transfer.connect_timeout;
+        let transfer = &low.transfer;
+        let waits =
+            Waits::new(transfer.connect_timeout, transfer.read_timeout, transfer.retry_max_time);
         let Asked { object, client, credentials, warnings } =
-            Asked::new(source, &low.identity, &low.request, time, environment)?;
+            Asked::new(source, &low.identity, &low.request, waits, environment)?;
         Ok(Self {
             object,
             destination: PathBuf::from(destination),
@@ -138,8 +140,9 @@ impl HiVerify {
         source: Source,
         environment: &Environment,
     ) -> Result<Self, Error> {
+        let waits = Waits::new(low.connect_timeout, None, low.retry_max_time);
         let Asked { object, client, credentials, warnings } =
-            Asked::new(source, &low.identity, &low.request, low.connect_timeout, environment)?;
+            Asked::new(source, &low.identity, &low.request, waits, environment)?;
         let mut verification = client.verify(object, &low.file);
         if let Some(checksum) = low.checksum {
             verification = verification.checksum(checksum);

@@ -119,7 +119,7 @@ fn secret_in(path: &Path) -> Result<String, Error> {
 /// What to say about a file of secrets that others can read. A pipe, as of `<(…)`, is nobody
 /// else's.
 #[cfg(unix)]
-fn exposed(path: &Path) -> Option<String> {
+pub(crate) fn exposed(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
     let found = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     (found.permissions().mode() & 0o044 != 0).then(|| {
@@ -130,7 +130,7 @@ fn exposed(path: &Path) -> Option<String> {
 
 /// Permissions say nothing here that could be told in a sentence.
 #[cfg(not(unix))]
-fn exposed(_: &Path) -> Option<String> {
+pub(crate) fn exposed(_: &Path) -> Option<String> {
     None
 }
 

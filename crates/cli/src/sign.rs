@@ -1,6 +1,6 @@
 //! `ossget sign`: a URL for others.
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
 use crate::exit;
 use crate::get::runtime;
@@ -40,7 +40,7 @@ fn sign(
         return Err(usage("SRC is a URL: URLs are signed for oss://bucket/key only"));
     }
     let request = RequestArgs { request_payer: low.request_payer, ..RequestArgs::default() };
-    let asked = Asked::new(source, &low.identity, &request, None, environment)?;
+    let asked = Asked::new(source, &low.identity, &request, Waits::default(), environment)?;
     for warning in &asked.warnings {
         screen.warn(warning);
     }

@@ -1,11 +1,13 @@
 //! What SRC means: an object of OSS or a URL, typed or read from a file.
 
 use crate::hi::usage;
+use crate::identity::exposed;
 use crate::low::NamingArgs;
 use ossget::{Error, ErrorKind, Object, ObjectUrl};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 /// SRC, read where it says `@FILE`.
 #[derive(Debug)]
@@ -14,8 +16,15 @@ pub(crate) struct Source {
     pub(crate) shown: String,
     /// What it names, or why it names nothing.
     pub(crate) named: Result<Named, Error>,
-    /// Whether other users of the machine can see all of it.
-    typed: bool,
+    /// Where it stood.
+    place: Place,
+}
+
+/// Where SRC stood.
+#[derive(Debug)]
+enum Place {
+    CommandLine,
+    File(PathBuf),
 }
 
 /// What can be downloaded.
@@ -33,15 +42,16 @@ impl Source {
         let lossy = source.to_string_lossy();
         let Some(file) = lossy.strip_prefix('@') else {
             let named = source.to_str().ok_or_else(not_utf8).and_then(|text| named(text, naming));
-            return Self { shown: shown(&lossy, named.as_ref().ok()), named, typed: true };
+            let shown = shown(&lossy, named.as_ref().ok());
+            return Self { shown, named, place: Place::CommandLine };
         };
         let file = OsStr::new(file);
         let named = read_line(file).and_then(|text| named(&text, naming));
         let shown = match &named {
             Ok(named) => named.to_string(),
-            Err(_) => lossy.into_owned(),
+            Err(_) => lossy.to_string(),
         };
-        Self { shown, named, typed: false }
+        Self { shown, named, place: Place::File(file.into()) }
     }
 
     /// The last component of the key or path.
@@ -56,11 +66,15 @@ impl Source {
             Named::Object(_) => false,
             Named::Url(url) => url.expires().is_some(),
         };
-        (is_signed && self.typed).then(|| {
-            "every user of this machine can read the URL on the command line; \
-             put it into a file and give @FILE"
-                .to_owned()
-        })
+        match &self.place {
+            _ if !is_signed => None,
+            Place::CommandLine => Some(
+                "every user of this machine can read the URL on the command line; \
+                 put it into a file and give @FILE"
+                    .to_owned(),
+            ),
+            Place::File(path) => exposed(path),
+        }
     }
 }
 
@@ -194,7 +208,7 @@ mod tests {
         let url = file(b" https://h.example/a%20b?Expires=1&Signature=canary\r\n");
         assert_eq!(url.shown, "https://h.example/a%20b");
         assert_eq!(url.file_name().unwrap(), "a b");
-        assert_eq!(url.warning(), None);
+        assert_eq!(url.warning().is_some(), cfg!(unix), "others can read it");
         assert!(!format!("{url:?}").contains("canary"));
         assert_eq!(file(b"oss://bkt/k").named.unwrap().to_string(), "oss://bkt/k");
         assert_eq!(file(b"oss://bkt/k \r\n").named.unwrap().to_string(), "oss://bkt/k ");

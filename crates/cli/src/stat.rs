@@ -1,6 +1,6 @@
 //! `ossget stat`: what the service says of an object.
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
 use crate::exit;
 use crate::get::runtime;
@@ -36,12 +36,13 @@ fn look(
     environment: &Environment,
     screen: &mut Screen,
 ) -> Result<ObjectStat, Error> {
-    let asked = Asked::new(source, &low.identity, &low.request, low.connect_timeout, environment)?;
+    let patience = low.retry_max_time.unwrap_or(PATIENCE);
+    let waits = Waits::new(low.connect_timeout, None, Some(patience));
+    let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
     for warning in &asked.warnings {
         screen.warn(warning);
     }
     let runtime = runtime()?;
-    let patience = low.retry_max_time.unwrap_or(PATIENCE);
     let result = runtime.block_on(asked.client.stat(&asked.object, patience));
     runtime.shutdown_background();
     result

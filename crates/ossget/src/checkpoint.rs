@@ -6,7 +6,7 @@ mod needed;
 pub(crate) mod remains;
 
 use crate::{Error, ErrorKind};
-use ossget_core::{CheckpointError, Header, PartIndex, PartSet};
+use ossget_core::{CheckpointError, Header, Locator, PartIndex, PartSet, SourceKind};
 use ossget_fs::{FoundCheckpoint, NativeFileSystem, Place};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,9 @@ pub struct CheckpointSummary {
     /// The file it belongs to; `None` for one found in a checkpoint directory, which does not
     /// record where that is.
     pub destination: Option<PathBuf>,
-    /// The object's bucket.
+    /// The object as it is told: `oss://bucket/key`, or a URL without its query; not escaped.
+    pub source: String,
+    /// The object's bucket; of a URL scheme, host and port.
     pub bucket: String,
     /// The object's key.
     pub key: String,
@@ -50,6 +52,11 @@ pub struct CheckpointSummary {
     pub partial_len: Option<u64>,
     /// Whether a download holds the destination now.
     pub in_use: Holder,
+}
+
+fn source(locator: &Locator) -> String {
+    let scheme = if locator.kind == SourceKind::Oss { "oss://" } else { "" };
+    format!("{scheme}{}/{}", locator.container, locator.key)
 }
 
 /// Reads the checkpoint of `destination`, without a lock and without changing anything.
@@ -90,6 +97,7 @@ impl CheckpointSummary {
         Self {
             checkpoint_path: found.path,
             destination: None,
+            source: source(&header.locator),
             bucket: header.locator.container,
             key: header.locator.key,
             version_id: header.identity.version_id,

@@ -175,6 +175,12 @@ impl ClientBuilder {
         self
     }
 
+    /// How long an answer to a request may take to begin; 30 s by default.
+    pub const fn answer_timeout(mut self, time: Duration) -> Self {
+        self.limits.head = time;
+        self
+    }
+
     /// A transport of your own.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);

@@ -67,7 +67,7 @@ fn listed(leftover: &Leftover) -> String {
     let what = match &leftover.summary {
         Some(it) => {
             let of = of(it.bytes_recorded, it.bytes_total);
-            let object = shown(&format!("oss://{}/{}", it.bucket, it.key));
+            let object = shown(&it.source);
             let percent = percent(it);
             match leftover.condition {
                 Condition::Resumable => format!("{of} ({percent}%) of {object}"),

@@ -156,7 +156,8 @@ pub(crate) fn next(failed: &Failed) -> Vec<String> {
     if again || error.is_resumable() {
         lines.push(match kept {
             Some(Kept { bytes, total }) if *bytes > 0 => {
-                format!("run the same command again: {} are kept", of(*bytes, *total))
+                let next = if again { "run the same command again: " } else { "" };
+                format!("{next}{} are kept", of(*bytes, *total))
             }
             _ if again => "run the same command again".to_owned(),
             _ => return lines,

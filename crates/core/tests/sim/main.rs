@@ -83,7 +83,7 @@ fn tell_all(test: &str, seeds: std::ops::Range<u64>, adjust: &dyn Fn(&mut Settin
         }
     }
     let count = broken.len();
-    for (seed, violations) in broken.iter().take(8) {
+    for (seed, violations) in broken.iter().take(32) {
         println!("{}: {violations:?}", replay(*seed, test));
     }
     assert!(count == 0, "{count} seeds broke a promise; the first: {:?}", broken[0]);

@@ -12,8 +12,9 @@ use std::time::Duration;
 /// without progress, for each attempt that may be live.
 ///
 /// With the default backoff (100 ms doubling, full jitter) a range that fails at once is asked
-/// for 8 times in its first ten seconds on average; two dozen leave room for luck.
-const FRUITLESS_IN_TEN_SECONDS: usize = 24;
+/// for 8 times in its first ten seconds on average; three dozen leave room for luck, and for the
+/// ranges that wait while others are tried: one story in a million needs 25.
+const FRUITLESS_IN_TEN_SECONDS: usize = 36;
 
 /// What a new connection brings in its first round trip.
 const FIRST_FLIGHT: u64 = 16 << 10;

@@ -1,6 +1,6 @@
 //! What comes and goes with time: outages, throttling, a full disk, other people.
 
-use super::adapter::{Event, Micros, Outcome, SECOND, limit_changed};
+use super::adapter::{Event, Micros, SECOND, limit_changed};
 use super::catalogue::Fault;
 use super::process::{End, Process};
 use super::rng::Rng;
@@ -206,16 +206,15 @@ impl Process<'_> {
     fn second_process(&mut self) {
         let (fuse, changes) = (self.world.disk.fuse.take(), self.world.disk.changes);
         let settings = self.settings;
-        // Gone as soon as the first one has found the object there already.
+        // Gone as soon as the first one has found the object there already: the second is alone
+        // with whatever it finds then, and ends as it may.
         let disk = &self.world.disk;
         let is_locked = disk.locked.is_some() && disk.names.get(CHECKPOINT) == disk.locked.as_ref();
         let end = Process::new(self.world, self.rng, settings, None).run();
         self.world.hits.count(Fault::SecondProcess);
         self.world.disk.fuse = fuse;
-        if !is_locked && matches!(end, End::Finished(Outcome::AlreadyThere { .. })) {
-            return;
-        }
-        if !matches!(end, End::Locked) || self.world.disk.changes != changes {
+        let turned_away = matches!(end, End::Locked) && self.world.disk.changes == changes;
+        if is_locked && !turned_away {
             self.watch.broken.push(format!("a second process is not turned away: {end:?}"));
         }
     }

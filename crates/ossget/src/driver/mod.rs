@@ -415,6 +415,10 @@ impl Driver {
     fn tell_started(&mut self) {
         // Some of it shows only when the files are made.
         self.teller.warn_once(self.storage.caveats());
+        let is_loose = |it: &ObjectIdentity| !it.is_pinned() && it.crc64.is_none();
+        if self.identity.as_ref().is_some_and(is_loose) {
+            self.teller.warn_once([UNPINNED.to_owned()]);
+        }
         if let Some(open) = &self.open {
             let destination = self.storage.lock.canonical_destination();
             let parallel = self.options.parallel.limit();
@@ -423,6 +427,10 @@ impl Driver {
         }
     }
 }
+
+/// Neither a precondition nor a checksum could tell two contents apart.
+const UNPINNED: &str = "the server gives neither a strong ETag nor a CRC-64: if the object is \
+                        replaced meanwhile, nothing tells";
 
 /// Runs what blocks where it may block.
 async fn blocking<T: Send + 'static>(

@@ -65,6 +65,14 @@ impl SourceError {
         this.with_service(service)
     }
 
+    /// The same refusal in other words, and final.
+    pub(crate) fn said_as(mut self, message: &'static str) -> Self {
+        self.0.message = message.into();
+        self.0.failure = Failure::Fatal;
+        self.0.hint = None;
+        self
+    }
+
     /// Sets what the service said.
     pub(crate) fn with_service(mut self, service: ServiceError) -> Self {
         self.0.service = Some(service);

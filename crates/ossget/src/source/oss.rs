@@ -405,9 +405,7 @@ fn failed_precondition(error: SourceError) -> SourceError {
         Some(_) => "the object is another one, or was modified: a precondition does not hold",
         None => "the object was not modified: a precondition does not hold",
     };
-    SourceError::new(Failure::Fatal, message)
-        .with_kind(ErrorKind::PreconditionFailed)
-        .with_source(error)
+    error.said_as(message).with_kind(ErrorKind::PreconditionFailed)
 }
 
 /// Checks that the object described is the version that was asked for. A proxy may leave the

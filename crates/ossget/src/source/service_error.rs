@@ -95,6 +95,10 @@ impl ServiceError {
 
     /// What to do, where the service says it.
     pub(crate) fn hint(&self) -> Option<String> {
+        // The service says so under a code that stands for everything.
+        if self.message().is_some_and(|text| text.contains("Invalid signing region")) {
+            return Some("sign for the bucket's own region: --region".to_owned());
+        }
         let endpoint = Endpoint::parse(self.fields.endpoint.as_deref()?).ok()?;
         Some(format!("use the endpoint {}, which is the bucket's", endpoint.host()))
     }
