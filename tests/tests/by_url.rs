@@ -51,6 +51,8 @@ fn a_signed_url_lets_others_download_resumably_and_verified_in_both_versions() {
         let ended = get(&rig, &url, &[]);
         assert_eq!(ended.code, Some(3), "{ended:?}");
         assert!(ended.stderr.contains("new URL for the same object"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("are kept"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("run the same command again"), "{}", ended.stderr);
         rig.sim.clear_faults();
 
         let other = sign(&rig, &["--expires", "2h", "--sign-version", version]);
