@@ -91,8 +91,8 @@ fn secrets_on_the_command_line_are_refused_and_not_repeated() {
 #[test]
 fn signatures_in_a_source_are_not_repeated() {
     for arguments in [
-        &["https://h/k?Signature=canary", "f"][..],
-        &["get", "https://h/k?Signature=canary", "f"],
+        &["https://h/k?Signature=canary#f", "f"][..],
+        &["get", "http://h/k?Signature=canary", "f"],
         &["get", "oss://bkt/k", "f", "https://h/k?Signature=canary"],
         &["https://h/k?Signature=canary"],
         &["https://user:canary@h/k", "f"],
@@ -101,6 +101,11 @@ fn signatures_in_a_source_are_not_repeated() {
         assert_eq!(code, 2, "{arguments:?}: {err}");
         assert!(!out.contains("canary") && !err.contains("canary"), "{out}{err}");
     }
+    // One that is asked for, where nobody listens.
+    let url = "http://127.0.0.1:1/k?Signature=canary";
+    let (code, out, err) = run(&[url, "f", "--json", "-vv", "--retry-max-time", "300ms"]);
+    assert_eq!(code, 75, "{err}");
+    assert!(!out.contains("canary") && !err.contains("canary"), "{out}{err}");
 }
 
 #[test]
