@@ -28,20 +28,16 @@ pub(crate) struct Asked {
 pub(crate) struct Waits {
     /// Connecting.
     pub(crate) connect: Option<Duration>,
-    /// Until an answer begins: a silence like any other, and no longer than all the patience there
-    /// is.
+    /// Until an answer begins: no longer than all the patience there is, but for a few seconds. `--read-timeout` is not
+    /// meant: a process that was stopped meanwhile would take what waits in the kernel for silence.
     pub(crate) answer: Option<Duration>,
 }
 
 impl Waits {
-    /// What the flags `--connect-timeout`, `--read-timeout` and `--retry-max-time` mean for it.
-    pub(crate) fn new(
-        connect: Option<Duration>,
-        read: Option<Duration>,
-        in_all: Option<Duration>,
-    ) -> Self {
+    /// What the flags `--connect-timeout` and `--retry-max-time` mean for it.
+    pub(crate) fn new(connect: Option<Duration>, in_all: Option<Duration>) -> Self {
         let in_all = in_all.filter(|time| *time < LIBRARYS_ANSWER);
-        Self { connect, answer: read.into_iter().chain(in_all).min() }
+        Self { connect, answer: in_all.map(|time| time.max(SHORTEST_ANSWER)) }
     }
 }
 
@@ -171,5 +167,7 @@ pub(crate) fn refuse_secrets(low: &IdentityArgs) -> Result<(), Error> {
     Ok(())
 }
 
+/// An honest service under load may need so long.
+const SHORTEST_ANSWER: Duration = Duration::from_secs(5);
 /// What the library waits for an answer unless it is told otherwise.
 const LIBRARYS_ANSWER: Duration = Duration::from_secs(30);

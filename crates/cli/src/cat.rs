@@ -16,8 +16,7 @@ use tokio::task::block_in_place;
 /// Runs the command and returns its exit code.
 pub(crate) fn run(low: &CatArgs, environment: &Environment) -> u8 {
     let source = Source::read(&low.source, &low.naming);
-    let reading = &low.reading;
-    let waits = Waits::new(low.connect_timeout, reading.read_timeout, reading.retry_max_time);
+    let waits = Waits::new(low.connect_timeout, low.reading.retry_max_time);
     let asked = |source| Asked::new(source, &low.identity, &low.request, waits, environment);
     tell(source, &OutputArgs::default(), environment, |source, screen| {
         copy(asked(source)?, |reading| low.reading.apply(reading), screen)
@@ -32,8 +31,7 @@ pub(crate) fn run_get(low: &GetArgs, source: Source, environment: &Environment) 
                 .with_hint("download to a file"));
         }
         let transfer = &low.transfer;
-        let waits =
-            Waits::new(transfer.connect_timeout, transfer.read_timeout, transfer.retry_max_time);
+        let waits = Waits::new(transfer.connect_timeout, transfer.retry_max_time);
         let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
         copy(asked, |reading| ReadingArgs::of(low).apply(reading), screen)
     })

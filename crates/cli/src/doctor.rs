@@ -48,7 +48,7 @@ fn examine(
     environment: &Environment,
     steps: &mut Vec<Step>,
 ) -> Result<(), Error> {
-    let waits = Waits::new(low.connect_timeout, None, Some(PATIENCE));
+    let waits = Waits::new(low.connect_timeout, Some(PATIENCE));
     let asked = step(steps, "configuration", || {
         let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
         let found = format!("credentials: {}", asked.credentials.describe());

@@ -88,8 +88,7 @@ impl HiArgs {
     ) -> Result<Self, Error> {
         let destination = destination(low)?;
         let transfer = &low.transfer;
-        let waits =
-            Waits::new(transfer.connect_timeout, transfer.read_timeout, transfer.retry_max_time);
+        let waits = Waits::new(transfer.connect_timeout, transfer.retry_max_time);
         let Asked { object, client, credentials, warnings } =
             Asked::new(source, &low.identity, &low.request, waits, environment)?;
         Ok(Self {
@@ -140,7 +139,7 @@ impl HiVerify {
         source: Source,
         environment: &Environment,
     ) -> Result<Self, Error> {
-        let waits = Waits::new(low.connect_timeout, None, low.retry_max_time);
+        let waits = Waits::new(low.connect_timeout, low.retry_max_time);
         let Asked { object, client, credentials, warnings } =
             Asked::new(source, &low.identity, &low.request, waits, environment)?;
         let mut verification = client.verify(object, &low.file);

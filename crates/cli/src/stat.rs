@@ -37,7 +37,7 @@ fn look(
     screen: &mut Screen,
 ) -> Result<ObjectStat, Error> {
     let patience = low.retry_max_time.unwrap_or(PATIENCE);
-    let waits = Waits::new(low.connect_timeout, None, Some(patience));
+    let waits = Waits::new(low.connect_timeout, Some(patience));
     let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
     for warning in &asked.warnings {
         screen.warn(warning);
