@@ -27,7 +27,9 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
 
 /// Drives every target for a short time and keeps no evidence.
 pub(crate) fn briefly(seconds: u64) -> Outcome {
-    outcome(&drive(&Request { seconds, jobs: 1, targets: Vec::new() })?)
+    // Each has a processor to itself.
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    outcome(&drive(&Request { seconds, jobs, targets: Vec::new() })?)
 }
 
 /// Makes sure that there is cargo-fuzz.
