@@ -165,7 +165,8 @@ impl Reading {
         let is_covered = identity.crc64.is_some() && extent.len() == identity.size;
         if options.crc == CrcPolicy::Require && !is_covered {
             let what = "there is no CRC-64 of the server's to compare the bytes with";
-            return Err(Error::new(ErrorKind::Integrity, what));
+            return Err(Error::new(ErrorKind::Integrity, what)
+                .with_hint("do not require one, or download to a file and give its digest"));
         }
         let fetching = Fetching {
             source: client.source,

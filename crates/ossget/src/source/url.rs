@@ -151,8 +151,7 @@ fn is_empty(headers: &HeaderMap) -> bool {
     matches!(parsed, Some(Err(ContentRangeError::Unsatisfied { total: 0 })))
 }
 
-const EXPIRED: &str = "the URL has expired: get a new one for the same object and run it again, \
-                       what is there already is kept";
+const EXPIRED: &str = "the URL has expired: get a new one for the same object and run it again";
 const DENIED: &str = "get a new URL for the same object, signed for GET, and run it again";
 
 #[cfg(test)]
