@@ -36,12 +36,13 @@ impl Drop for Mounted {
     }
 }
 
-/// Runs one ignored test of this file in its own process with `work` as the directory.
+/// Runs one test of this file again in its own process, with `work` as the directory: there it
+/// finds [`own_work`] and does what needs that process.
 fn in_own_process(test: &str, work: &Path, adjust: impl FnOnce(&mut Command)) {
     let exe = std::env::current_exe().expect("own path");
     let mut command = Command::new("sh");
     command.args(["-c", "umask \"$MASK\"; exec \"$@\"", "sh"]).arg(&exe);
-    command.args(["--exact", test, "--ignored", "--nocapture"]).env(WORK, work);
+    command.args(["--exact", test, "--nocapture"]).env(WORK, work);
     command.env("MASK", "022");
     adjust(&mut command);
     let output = command.output().expect("own process");
@@ -49,8 +50,9 @@ fn in_own_process(test: &str, work: &Path, adjust: impl FnOnce(&mut Command)) {
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
-fn work() -> PathBuf {
-    std::env::var_os(WORK).expect("run by another test").into()
+/// The directory to work in, in the process that a test has started for itself.
+fn own_work() -> Option<PathBuf> {
+    std::env::var_os(WORK).map(PathBuf::from)
 }
 
 const WORK: &str = "OSSGET_FS_TEST_WORK";
@@ -66,9 +68,13 @@ fn publish_at(destination: PathBuf, syncing: Syncing) -> Result<(), FsError> {
 
 #[test]
 fn the_umask_decides_on_the_permissions_of_a_new_file() {
+    if let Some(work) = own_work() {
+        return publish_at(work.join("a"), Syncing::Full).expect("publish");
+    }
+    let this = "the_umask_decides_on_the_permissions_of_a_new_file";
     for (mask, mode) in [("022", 0o644), ("027", 0o640), ("077", 0o600), ("002", 0o664)] {
         let scratch = Scratch::new();
-        in_own_process("publish_under_a_mask", scratch.dir(), |command| {
+        in_own_process(this, scratch.dir(), |command| {
             command.env("MASK", mask);
         });
         let found = fs::metadata(scratch.path("a")).expect("metadata");
@@ -77,13 +83,10 @@ fn the_umask_decides_on_the_permissions_of_a_new_file() {
 }
 
 #[test]
-#[ignore = "run by the_umask_decides_on_the_permissions_of_a_new_file"]
-fn publish_under_a_mask() {
-    publish_at(work().join("a"), Syncing::Full).expect("publish");
-}
-
-#[test]
 fn a_user_without_privileges_is_told_clearly_what_is_not_allowed() {
+    if let Some(work) = own_work() {
+        return act_as_nobody(&work);
+    }
     let scratch = Scratch::new();
     let exe = std::env::current_exe().expect("own path");
     let binary = scratch.path("tests");
@@ -111,16 +114,14 @@ fn a_user_without_privileges_is_told_clearly_what_is_not_allowed() {
     lock.checkpoint().reset(1).expect("reset");
     drop(lock);
     let mut command = Command::new(&binary);
-    command.args(["--exact", "act_as_nobody", "--ignored", "--nocapture"]).env(WORK, &work);
+    command.args(["--exact", "a_user_without_privileges_is_told_clearly_what_is_not_allowed"]);
+    command.arg("--nocapture").env(WORK, &work);
     let output = command.uid(NOBODY).output().expect("own process");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
-#[test]
-#[ignore = "run by a_user_without_privileges_is_told_clearly_what_is_not_allowed"]
-fn act_as_nobody() {
-    let work = work();
+fn act_as_nobody(work: &Path) {
     let error = assert_kind(publish_at(work.join("closed/a"), Syncing::Full), FsErrorKind::Storage);
     assert!(error.to_string().contains("cannot create"), "{error}");
     assert_kind(publish_at(work.join("foreign/a"), Syncing::Full), FsErrorKind::Refused);
@@ -166,12 +167,16 @@ fn shared_with_nobody(scratch: &Scratch) -> Option<(PathBuf, PathBuf)> {
 /// Faults: 96.
 #[test]
 fn a_lock_that_another_users_run_holds_stays_whatever_is_wanted() {
+    if let Some(work) = own_work() {
+        return lock_anew_as_nobody(&work);
+    }
     let scratch = Scratch::new();
     let Some((work, binary)) = shared_with_nobody(&scratch) else { return };
     let held = scratch.fs.lock(&Place::new(work.join("a")), Syncing::Full).expect("lock");
     let before = support::names_in(&work);
     let mut command = Command::new(&binary);
-    command.args(["--exact", "lock_anew_as_nobody", "--ignored", "--nocapture"]).env(WORK, &work);
+    command.args(["--exact", "a_lock_that_another_users_run_holds_stays_whatever_is_wanted"]);
+    command.arg("--nocapture").env(WORK, &work);
     let output = command.uid(NOBODY).output().expect("own process");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
@@ -179,10 +184,8 @@ fn a_lock_that_another_users_run_holds_stays_whatever_is_wanted() {
     drop(held);
 }
 
-#[test]
-#[ignore = "run by a_lock_that_another_users_run_holds_stays_whatever_is_wanted"]
-fn lock_anew_as_nobody() {
-    let mut place = Place::new(work().join("a"));
+fn lock_anew_as_nobody(work: &Path) {
+    let mut place = Place::new(work.join("a"));
     place.unusable = Unusable::Remove;
     let refused = NativeFileSystem::new().lock(&place, Syncing::Full);
     let error = assert_kind(refused, FsErrorKind::Refused);
@@ -268,25 +271,27 @@ fn a_file_system_that_cannot_reserve_and_counts_no_space_is_used_all_the_same() 
 
 #[test]
 fn permissions_that_the_file_system_makes_up_are_not_held_against_it() {
+    if let Some(work) = own_work() {
+        return lock_where_permissions_are_made_up(&work);
+    }
     let scratch = Scratch::new();
     let path = scratch.checkpoint_path("a");
     fs::write(&path, b"x").expect("write");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("chmod");
     assert_kind(scratch.try_lock("a"), FsErrorKind::Refused);
     // Under this mask no new file gets the permissions asked for, as on such a file system.
-    in_own_process("lock_where_permissions_are_made_up", scratch.dir(), |command| {
+    let this = "permissions_that_the_file_system_makes_up_are_not_held_against_it";
+    in_own_process(this, scratch.dir(), |command| {
         command.env("MASK", "200");
     });
 }
 
-#[test]
-#[ignore = "run by permissions_that_the_file_system_makes_up_are_not_held_against_it"]
-fn lock_where_permissions_are_made_up() {
-    let place = Place::new(work().join("a"));
+fn lock_where_permissions_are_made_up(work: &Path) {
+    let place = Place::new(work.join("a"));
     let lock = NativeFileSystem::new().lock(&place, Syncing::Full).expect("lock");
     assert_eq!(lock.caveats(), [Caveat::NoPermissions]);
     assert_eq!(lock.checkpoint().len().expect("len"), 1);
-    assert_eq!(support::names_in(&work()).len(), 1, "the probe is gone");
+    assert_eq!(support::names_in(work).len(), 1, "the probe is gone");
 }
 
 /// The system calls that change something or make it durable, in order, as `call name`.
@@ -298,7 +303,7 @@ fn traced(test: &str, scratch: &Scratch) -> Option<Vec<String>> {
     command.arg(std::env::current_exe().expect("own path"));
     let work = scratch.path("work");
     fs::create_dir_all(work.join("cp")).expect("mkdir");
-    command.args(["--exact", test, "--ignored"]).env(WORK, &work);
+    command.args(["--exact", test]).env(WORK, &work);
     let status = command.output();
     if !status.as_ref().is_ok_and(|output| output.status.success()) {
         support::skipped(&format!("cannot trace: {status:?}"));
@@ -324,8 +329,13 @@ fn shortened(line: &str) -> String {
 
 #[test]
 fn every_sync_is_made_in_the_documented_order() {
+    if let Some(work) = own_work() {
+        return download(&work, Syncing::Full);
+    }
     let scratch = Scratch::new();
-    let Some(calls) = traced("download_with_every_sync", &scratch) else { return };
+    let Some(calls) = traced("every_sync_is_made_in_the_documented_order", &scratch) else {
+        return;
+    };
     let part = format!("a.{SUFFIX}.part");
     let expected = [
         // Start: the checkpoint's header and name, then the partial file's size and name.
@@ -365,27 +375,18 @@ fn every_sync_is_made_in_the_documented_order() {
 }
 
 #[test]
-#[ignore = "run by every_sync_is_made_in_the_documented_order"]
-fn download_with_every_sync() {
-    download(Syncing::Full);
-}
-
-#[test]
 fn skipping_syncs_makes_none() {
+    if let Some(work) = own_work() {
+        return download(&work, Syncing::Skip);
+    }
     let scratch = Scratch::new();
-    let Some(calls) = traced("download_without_syncs", &scratch) else { return };
+    let Some(calls) = traced("skipping_syncs_makes_none", &scratch) else { return };
     assert!(calls.iter().any(|call| call.starts_with("renameat")), "{calls:?}");
     assert!(!calls.iter().any(|call| call.contains("sync")), "{calls:?}");
 }
 
-#[test]
-#[ignore = "run by skipping_syncs_makes_none"]
-fn download_without_syncs() {
-    download(Syncing::Skip);
-}
-
-fn download(syncing: Syncing) {
-    let place = Place::new(work().join("a")).checkpoint_dir(Some(work().join("cp")));
+fn download(work: &Path, syncing: Syncing) {
+    let place = Place::new(work.join("a")).checkpoint_dir(Some(work.join("cp")));
     let lock = NativeFileSystem::new().lock(&place, syncing).expect("lock");
     let checkpoint = lock.checkpoint();
     checkpoint.reset(16).expect("reset");
@@ -407,28 +408,28 @@ fn download(syncing: Syncing) {
 }
 
 #[test]
-fn directories_are_synced_into_their_parents_unless_syncs_are_skipped() {
-    for (test, expected) in [
-        ("make_directories_with_every_sync", &["fsync work", "fsync x"][..]),
-        ("make_directories_without_syncs", &[]),
-    ] {
-        let scratch = Scratch::new();
-        let Some(calls) = traced(test, &scratch) else { return };
-        assert_eq!(calls, expected);
-        assert!(scratch.path("work/x/y").is_dir());
+fn directories_are_synced_into_their_parents() {
+    if let Some(work) = own_work() {
+        return make_directories(&work.join("x/y/"), Syncing::Full).expect("make");
     }
+    let calls = ["fsync work", "fsync x"];
+    assert_made("directories_are_synced_into_their_parents", &calls);
 }
 
 #[test]
-#[ignore = "run by directories_are_synced_into_their_parents_unless_syncs_are_skipped"]
-fn make_directories_with_every_sync() {
-    make_directories(&work().join("x/y/"), Syncing::Full).expect("make");
+fn directories_are_not_synced_where_syncs_are_skipped() {
+    if let Some(work) = own_work() {
+        return make_directories(&work.join("x/y/"), Syncing::Skip).expect("make");
+    }
+    assert_made("directories_are_not_synced_where_syncs_are_skipped", &[]);
 }
 
-#[test]
-#[ignore = "run by directories_are_synced_into_their_parents_unless_syncs_are_skipped"]
-fn make_directories_without_syncs() {
-    make_directories(&work().join("x/y/"), Syncing::Skip).expect("make");
+/// Runs a test that makes `x/y` in its own process; asserts which system calls that took.
+fn assert_made(test: &str, expected: &[&str]) {
+    let scratch = Scratch::new();
+    let Some(calls) = traced(test, &scratch) else { return };
+    assert_eq!(calls, expected);
+    assert!(scratch.path("work/x/y").is_dir());
 }
 
 /// Faults: 87.

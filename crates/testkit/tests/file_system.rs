@@ -9,7 +9,7 @@ use ossget_testkit::file_system::{
     Damage, Disk, Failing, Omission, SectorSizes, SimulatedFileSystem,
 };
 use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const SUFFIX: &str = "abcdefghijkl2345";
@@ -85,6 +85,10 @@ const VARIANTS: [(&str, Syncing, Option<&str>); 4] = [
 
 #[test]
 fn the_steps_are_those_of_the_machines_own_file_system() {
+    if let Some(work) = std::env::var_os(WORK) {
+        // The process that this test has started for itself, under strace.
+        return tell_it_on_the_machines_own_file_system(Path::new(&work));
+    }
     for (variant, syncing, elsewhere) in VARIANTS {
         let temp = tempfile::tempdir().expect("temp dir");
         let Some(calls) = traced(variant, temp.path()) else { return };
@@ -97,14 +101,11 @@ fn the_steps_are_those_of_the_machines_own_file_system() {
     }
 }
 
-#[test]
-#[ignore = "run under strace by the_steps_are_those_of_the_machines_own_file_system"]
-fn tell_it_on_the_machines_own_file_system() {
-    let work = PathBuf::from(std::env::var_os(WORK).expect("run by another test"));
-    let variant = std::env::var("VARIANT").expect("run by another test");
+fn tell_it_on_the_machines_own_file_system(work: &Path) {
+    let variant = std::env::var("VARIANT").expect("set beside the directory");
     let (_, syncing, elsewhere) =
         VARIANTS.into_iter().find(|(name, ..)| *name == variant).expect("a variant");
-    tell(&NativeFileSystem::new(), syncing, &place(&work, elsewhere)).expect("the story");
+    tell(&NativeFileSystem::new(), syncing, &place(work, elsewhere)).expect("the story");
 }
 
 /// The system calls by which the story changes the disk or syncs, in the words of steps.
@@ -116,7 +117,7 @@ fn traced(variant: &str, temp: &Path) -> Option<Vec<String>> {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-y", "-e", calls, "-o"]).arg(&trace);
     command.arg(std::env::current_exe().expect("own path"));
-    command.args(["--exact", "tell_it_on_the_machines_own_file_system", "--ignored"]);
+    command.args(["--exact", "the_steps_are_those_of_the_machines_own_file_system"]);
     let output = command.env(WORK, &work).env("VARIANT", variant).output();
     if !output.as_ref().is_ok_and(|output| output.status.success()) {
         let why = format!("cannot trace: {output:?}");
