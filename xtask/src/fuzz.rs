@@ -28,7 +28,7 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
 /// Drives every target for a short time and keeps no evidence.
 pub(crate) fn briefly(seconds: u64) -> Outcome {
     // Each has a processor to itself.
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = thread::available_parallelism().map_or(1, usize::from);
     outcome(&drive(&Request { seconds, jobs, targets: Vec::new() })?)
 }
 

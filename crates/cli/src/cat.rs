@@ -2,11 +2,11 @@
 
 use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
-use crate::exit;
 use crate::get::runtime;
 use crate::hi::usage;
 use crate::low::{CatArgs, GetArgs, OutputArgs, ReadingArgs};
-use crate::output::{Failed, Screen, shown};
+use crate::one_source::tell;
+use crate::output::Screen;
 use crate::source::Source;
 use ossget::{Error, ErrorKind, Integrity, Reading};
 use std::io::{self, Write as _};
@@ -15,9 +15,10 @@ use tokio::task::block_in_place;
 
 /// Runs the command and returns its exit code.
 pub(crate) fn run(low: &CatArgs, environment: &Environment) -> u8 {
-    let source = Source::read(&low.source, &low.naming);
-    let waits = Waits::new(low.connect_timeout, low.reading.retry_max_time);
-    let asked = |source| Asked::new(source, &low.identity, &low.request, waits, environment);
+    let source = Source::read(&low.source, &low.reach.naming);
+    let waits = Waits::new(low.reach.connect_timeout, low.reading.retry_max_time);
+    let asked =
+        |source| Asked::new(source, &low.reach.identity, &low.reach.request, waits, environment);
     tell(source, &OutputArgs::default(), environment, |source, screen| {
         copy(asked(source)?, |reading| low.reading.apply(reading), screen)
     })
@@ -35,24 +36,6 @@ pub(crate) fn run_get(low: &GetArgs, source: Source, environment: &Environment) 
         let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
         copy(asked, |reading| ReadingArgs::of(low).apply(reading), screen)
     })
-}
-
-fn tell(
-    source: Source,
-    output: &OutputArgs,
-    environment: &Environment,
-    work: impl FnOnce(Source, &mut Screen) -> Result<(), Error>,
-) -> u8 {
-    let mut screen = Screen::on_stderr(output, environment);
-    let name = source.shown.clone();
-    match work(source, &mut screen) {
-        Ok(()) => exit::DONE,
-        Err(error) => {
-            let exit_code = exit::code(error.kind(), None);
-            screen.failure(&Failed { error, kept: None, exit_code }, &shown(&name));
-            exit_code
-        }
-    }
 }
 
 fn copy(

@@ -2,10 +2,10 @@
 
 use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
-use crate::exit;
 use crate::get::runtime;
 use crate::low::{DoctorArgs, OutputArgs};
-use crate::output::{Failed, Screen, json_line, print, shown, whole_message};
+use crate::one_source::tell;
+use crate::output::{json_line, print, shown, whole_message};
 use crate::source::Source;
 use ossget::{ByteRange, Error, ErrorKind, ExtentRequest, ObjectStat};
 use serde::Serialize;
@@ -15,20 +15,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Runs the command and returns its exit code: that of the first step that failed.
 pub(crate) fn run(low: &DoctorArgs, environment: &Environment) -> u8 {
-    let mut screen = Screen::on_stderr(&OutputArgs::default(), environment);
-    let source = Source::read(&low.source, &low.naming);
-    let name = source.shown.clone();
-    let mut examined = Vec::new();
-    let outcome = examine(low, source, environment, &mut examined);
-    let printed = print(&if low.json { json(&examined) } else { text(&examined) });
-    match outcome.and(printed) {
-        Ok(()) => exit::DONE,
-        Err(error) => {
-            let exit_code = exit::code(error.kind(), None);
-            screen.failure(&Failed { error, kept: None, exit_code }, &shown(&name));
-            exit_code
-        }
-    }
+    let source = Source::read(&low.source, &low.reach.naming);
+    tell(source, &OutputArgs::default(), environment, |source, _| {
+        let mut examined = Vec::new();
+        let outcome = examine(low, source, environment, &mut examined);
+        let printed = print(&if low.json { json(&examined) } else { text(&examined) });
+        outcome.and(printed)
+    })
 }
 
 /// A step and what was found.
@@ -48,9 +41,10 @@ fn examine(
     environment: &Environment,
     steps: &mut Vec<Step>,
 ) -> Result<(), Error> {
-    let waits = Waits::new(low.connect_timeout, Some(PATIENCE));
+    let waits = Waits::new(low.reach.connect_timeout, Some(PATIENCE));
     let asked = step(steps, "configuration", || {
-        let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
+        let asked =
+            Asked::new(source, &low.reach.identity, &low.reach.request, waits, environment)?;
         let found = format!("credentials: {}", asked.credentials.describe());
         Ok((asked, found))
     })?;

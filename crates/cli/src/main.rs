@@ -18,6 +18,7 @@ mod hi;
 mod identity;
 mod low;
 mod network;
+mod one_source;
 mod output;
 mod range;
 mod settings;

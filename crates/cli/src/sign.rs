@@ -2,11 +2,11 @@
 
 use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
-use crate::exit;
 use crate::get::runtime;
 use crate::hi::usage;
 use crate::low::{OutputArgs, RequestArgs, SignArgs};
-use crate::output::{Failed, Screen, json_line, print, shown};
+use crate::one_source::tell;
+use crate::output::{Screen, json_line, print};
 use crate::source::{Named, Source};
 use ossget::{Error, ObjectUrl};
 use serde::Serialize;
@@ -14,20 +14,12 @@ use std::time::UNIX_EPOCH;
 
 /// Runs the command and returns its exit code.
 pub(crate) fn run(low: &SignArgs, environment: &Environment) -> u8 {
-    let mut screen = Screen::on_stderr(&OutputArgs::default(), environment);
     let source = Source::read(&low.source, &low.naming);
     let name = source.shown.clone();
-    let told = sign(low, source, environment, &mut screen).and_then(|url| {
+    tell(source, &OutputArgs::default(), environment, |source, screen| {
+        let url = sign(low, source, environment, screen)?;
         print(&if low.json { json(&name, &url) } else { format!("{}\n", url.expose()) })
-    });
-    match told {
-        Ok(()) => exit::DONE,
-        Err(error) => {
-            let exit_code = exit::code(error.kind(), None);
-            screen.failure(&Failed { error, kept: None, exit_code }, &shown(&name));
-            exit_code
-        }
-    }
+    })
 }
 
 fn sign(

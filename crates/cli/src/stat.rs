@@ -2,10 +2,10 @@
 
 use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
-use crate::exit;
 use crate::get::runtime;
 use crate::low::{OutputArgs, StatArgs};
-use crate::output::{Failed, Screen, json_line, print, shown};
+use crate::one_source::tell;
+use crate::output::{Screen, json_line, print, shown};
 use crate::source::Source;
 use ossget::{Error, ObjectStat};
 use serde::Serialize;
@@ -15,19 +15,12 @@ use std::time::Duration;
 
 /// Runs the command and returns its exit code.
 pub(crate) fn run(low: &StatArgs, environment: &Environment) -> u8 {
-    let mut screen = Screen::on_stderr(&OutputArgs::default(), environment);
-    let source = Source::read(&low.source, &low.naming);
+    let source = Source::read(&low.source, &low.reach.naming);
     let name = source.shown.clone();
-    let told = look(low, source, environment, &mut screen)
-        .and_then(|stat| print(&if low.json { json(&name, &stat) } else { text(&name, &stat) }));
-    match told {
-        Ok(()) => exit::DONE,
-        Err(error) => {
-            let exit_code = exit::code(error.kind(), None);
-            screen.failure(&Failed { error, kept: None, exit_code }, &shown(&name));
-            exit_code
-        }
-    }
+    tell(source, &OutputArgs::default(), environment, |source, screen| {
+        let stat = look(low, source, environment, screen)?;
+        print(&if low.json { json(&name, &stat) } else { text(&name, &stat) })
+    })
 }
 
 fn look(
@@ -37,8 +30,8 @@ fn look(
     screen: &mut Screen,
 ) -> Result<ObjectStat, Error> {
     let patience = low.retry_max_time.unwrap_or(PATIENCE);
-    let waits = Waits::new(low.connect_timeout, Some(patience));
-    let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
+    let waits = Waits::new(low.reach.connect_timeout, Some(patience));
+    let asked = Asked::new(source, &low.reach.identity, &low.reach.request, waits, environment)?;
     for warning in &asked.warnings {
         screen.warn(warning);
     }

@@ -8,6 +8,20 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+/// What reaching an object takes.
+#[derive(Debug, Args)]
+pub(crate) struct ReachArgs {
+    /// How long connecting may take [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) connect_timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) naming: NamingArgs,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+}
+
 /// `ossget stat`.
 #[derive(Debug, Args)]
 #[command(args_override_self = true)]
@@ -18,18 +32,11 @@ pub(crate) struct StatArgs {
     /// How long a service that cannot be reached is tried again [default: 1m].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) retry_max_time: Option<Duration>,
-    /// How long connecting may take [default: 10s].
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
-    pub(crate) connect_timeout: Option<Duration>,
     /// Write one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) naming: NamingArgs,
-    #[command(flatten)]
-    pub(crate) request: RequestArgs,
-    #[command(flatten)]
-    pub(crate) identity: IdentityArgs,
+    pub(crate) reach: ReachArgs,
 }
 
 /// `ossget doctor`.
@@ -39,18 +46,11 @@ pub(crate) struct DoctorArgs {
     /// An object that ought to be within reach: `oss://bucket/key`, a URL, or `@FILE`.
     #[arg(value_name = "SRC")]
     pub(crate) source: OsString,
-    /// How long connecting may take [default: 10s].
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
-    pub(crate) connect_timeout: Option<Duration>,
     /// Write JSON Lines, one for each step.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) naming: NamingArgs,
-    #[command(flatten)]
-    pub(crate) request: RequestArgs,
-    #[command(flatten)]
-    pub(crate) identity: IdentityArgs,
+    pub(crate) reach: ReachArgs,
 }
 
 /// `ossget sign`.
@@ -88,15 +88,8 @@ pub(crate) struct CatArgs {
     pub(crate) source: OsString,
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
-    /// How long connecting may take [default: 10s].
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
-    pub(crate) connect_timeout: Option<Duration>,
     #[command(flatten)]
-    pub(crate) naming: NamingArgs,
-    #[command(flatten)]
-    pub(crate) request: RequestArgs,
-    #[command(flatten)]
-    pub(crate) identity: IdentityArgs,
+    pub(crate) reach: ReachArgs,
 }
 
 /// How an object is read in order.
