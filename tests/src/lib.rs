@@ -7,6 +7,7 @@ mod binaries;
 mod checkpoint;
 #[cfg(target_os = "linux")]
 mod disk;
+pub mod keys;
 #[cfg(target_os = "linux")]
 mod memory;
 mod rig;

@@ -5,6 +5,7 @@
 //! of its own, as a process of its own, and a Python with the SDKs. `tests/python/corruptions.py`
 //! compares how the SDKs and `ossget` resume what was damaged.
 
+mod hostile;
 mod signing;
 
 use std::fs::{self, File};
@@ -164,6 +165,17 @@ fn damage_between_runs_is_found_whatever_the_sdks_make_of_it() {
 #[test]
 fn signs_as_both_sdks_do_wherever_they_agree() {
     signing::compare(python(), &scripts().join("signing.py"));
+}
+
+/// Whatever its HTTP library leaves alone arrives as it should, and `ossget` downloads it.
+#[test]
+fn oss2_puts_hostile_keys_that_ossget_downloads() {
+    hostile::put_and_download("oss2");
+}
+
+#[test]
+fn the_sdk_v2_puts_hostile_keys_that_ossget_downloads() {
+    hostile::put_and_download("v2");
 }
 
 /// A simulator that dies with its test.
