@@ -166,6 +166,23 @@ fn headers_that_are_not_free_are_refused_and_others_are_sent() {
 }
 
 #[test]
+fn headers_of_answers_are_overridden_where_bytes_are_fetched() {
+    let rig = Rig::new(14, SIZE);
+    let wanted = "response-content-type=text/plain; charset=utf-8";
+    rig.run_well(&["--query", wanted, "--query", "response-expires=0"]);
+    rig.assert_downloaded();
+    for request in rig.sim.requests() {
+        let has = request.query.contains("response-content-type=text%2Fplain%3B%20charset%3Dutf-8")
+            && request.query.contains("response-expires=0");
+        assert_eq!(has, request.method == "GET", "{request:?}");
+    }
+    for query in ["acl", "versionId=1", "response-content-encoding=gzip", "=x"] {
+        let ended = rig.ossget(&["stat", SOURCE, "--query", query]).output().expect("it starts");
+        assert_eq!(ended.status.code(), Some(2), "{query}: {ended:?}");
+    }
+}
+
+#[test]
 fn whoever_asks_pays_only_where_they_agree_to() {
     let mut rig = Rig::new(10, SIZE);
     rig.sim = Simulator::builder()
@@ -189,4 +206,91 @@ fn whoever_asks_pays_only_where_they_agree_to() {
         let output = run(&rig, &["cat", url.trim()]);
         assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
     }
+}
+
+/// The simulator gives the bytes of a processed object in reverse order.
+fn made(rig: &Rig) -> Vec<u8> {
+    let mut bytes = rig.content.window(0..SIZE);
+    bytes.reverse();
+    bytes
+}
+
+#[test]
+fn what_the_service_makes_of_an_object_goes_to_a_file_or_to_standard_output() {
+    let rig = Rig::new(11, SIZE);
+    let resized = ["--process", "image/resize,w_100"];
+    for version in ["v4", "v1"] {
+        let ended = rig.run(&[&resized[..], &["--sign-version", version]].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(std::fs::read(rig.destination()).expect("a file") == made(&rig));
+        assert_eq!(ended.event("started")["bytes_total"], Value::Null);
+        let done = ended.event("object_done");
+        assert_eq!(
+            (&done["bytes"], &done["integrity"]),
+            (&SIZE.into(), &"unverified-by-server".into())
+        );
+    }
+    assert_eq!(rig.files(), ["object.bin"]);
+    for args in [&["cat", SOURCE][..], &["get", SOURCE, "-"]] {
+        let output = run(&rig, &[args, &resized].concat());
+        assert!(output.stdout == made(&rig), "{}", stderr(&output));
+        assert!(stderr(&output).contains("CRC-64"), "{}", stderr(&output));
+    }
+    let output = run(&rig, &["cat", SOURCE, "--process", "image/info"]);
+    assert_eq!(output.stdout, b"{\"FileSize\": {\"value\": \"3000000\"}}");
+    for more in [&["--range", "0-1"][..], &["--require-crc"], &["--resume", "require"]] {
+        let ended = rig.run(&[&resized, more].concat());
+        assert_eq!(ended.code, Some(2), "{more:?}: {ended:?}");
+    }
+    let ended = rig.run(&["--process", "video/none"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("InvalidArgument"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_url_that_processes_is_read_as_the_stream_that_it_is() {
+    let rig = Rig::new(12, SIZE);
+    let signed = ["sign", SOURCE, "--query", "x-oss-process=image/resize,w_100"];
+    let url = String::from_utf8(run(&rig, &signed).stdout).expect("a URL is text");
+    let url = url.trim();
+    let file = rig.destination();
+    let file = file.to_str().expect("a path is text");
+    for args in [&["cat", url][..], &["get", url, "-"], &["get", url, file]] {
+        let output = run(&rig, args);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(args.len() == 3 && args[2] == file || output.stdout == made(&rig));
+    }
+    assert!(std::fs::read(file).expect("a file") == made(&rig));
+    for args in [&["cat", url, "--range", "0-1"][..], &["cat", url, "--process", "image/info"]] {
+        assert_eq!(run(&rig, args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+/// Appended to while it is downloaded, an object is another one: that begins again, or fails.
+#[test]
+fn objects_of_other_types_are_downloaded_as_they_are_at_one_moment() {
+    let mut rig = Rig::new(13, SIZE);
+    for kind in ["Symlink", "Appendable", "Multipart"] {
+        rig.sim.clear_faults();
+        rig.sim.fault(On::any().always(), Fault::header("x-oss-object-type", kind));
+        let ended = rig.run_well(&["--part-size", "100KiB"]);
+        rig.assert_downloaded();
+        assert_eq!(ended.event("object_done")["integrity"], "verified", "{kind}");
+        let output = run(&rig, &["stat", SOURCE]);
+        assert!(String::from_utf8_lossy(&output.stdout).contains(kind), "{output:?}");
+        std::fs::remove_file(rig.destination()).expect("it is there");
+    }
+    let mut longer = rig.content.window(0..SIZE);
+    longer.extend_from_slice(&[7; 5000]);
+    let longer = Content::bytes(longer);
+    rig.sim.fault(On::any().always(), Fault::header("x-oss-object-type", "Appendable"));
+    rig.sim.fault(On::get().nth(9), Fault::ReplaceObjectNow(longer.clone()));
+    let failing = rig.run(&["--part-size", "100KiB", "--on-change", "fail"]);
+    assert_eq!(failing.code, Some(5), "{failing:?}");
+    rig.sim.fault(On::get().nth(9), Fault::ReplaceObjectNow(rig.content.clone()));
+    rig.run_well(&["--part-size", "100KiB"]);
+    rig.assert_downloaded();
+    rig.replace(longer);
+    rig.run_well(&["--part-size", "100KiB"]);
+    rig.assert_downloaded();
 }

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub(crate) struct Asked {
     /// The object.
     pub(crate) object: Object,
+    /// What the service makes of it, where a URL says so.
+    pub(crate) process: Option<String>,
     /// Reaches the service.
     pub(crate) client: Client,
     /// What requests are signed with.
@@ -60,6 +62,10 @@ impl Asked {
         let mut warnings: Vec<String> = source.warning().into_iter().collect();
         let named = source.named?;
         let object = named.object();
+        let process = match &named {
+            Named::Url(url) => url.process(),
+            Named::Object(_) => None,
+        };
         let (builder, credentials) = match named {
             // It lets in whoever has it: credentials would only be in danger.
             Named::Url(url) => {
@@ -75,7 +81,7 @@ impl Asked {
         warnings.extend(network::warning(&identity.network));
         let builder = asking(builder, request);
         let client = connected(builder, identity, environment, waits).build()?;
-        Ok(Self { object, client, credentials, warnings })
+        Ok(Self { object, process, client, credentials, warnings })
     }
 }
 
@@ -109,6 +115,9 @@ fn asking(mut builder: ClientBuilder, request: &RequestArgs) -> ClientBuilder {
     }
     if let Some(limit) = request.traffic_limit {
         builder = builder.traffic_limit(limit);
+    }
+    for (name, value) in &request.query {
+        builder = builder.response_override(name, value);
     }
     for (name, value) in &request.header {
         builder = match Precondition::from_header(name, value) {

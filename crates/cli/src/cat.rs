@@ -8,7 +8,7 @@ use crate::low::{CatArgs, GetArgs, OutputArgs, ReadingArgs};
 use crate::one_source::tell;
 use crate::output::Screen;
 use crate::source::Source;
-use ossget::{Error, ErrorKind, Integrity, Reading};
+use ossget::{Error, ErrorKind, Integrity};
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use tokio::task::block_in_place;
@@ -20,7 +20,7 @@ pub(crate) fn run(low: &CatArgs, environment: &Environment) -> u8 {
     let asked =
         |source| Asked::new(source, &low.reach.identity, &low.reach.request, waits, environment);
     tell(source, &OutputArgs::default(), environment, |source, screen| {
-        copy(asked(source)?, |reading| low.reading.apply(reading), screen)
+        copy(asked(source)?, &low.reading, screen)
     })
 }
 
@@ -34,35 +34,57 @@ pub(crate) fn run_get(low: &GetArgs, source: Source, environment: &Environment) 
         let transfer = &low.transfer;
         let waits = Waits::new(transfer.connect_timeout, transfer.retry_max_time);
         let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
-        copy(asked, |reading| ReadingArgs::of(low).apply(reading), screen)
+        copy(asked, &ReadingArgs::of(low), screen)
     })
 }
 
-fn copy(
-    asked: Asked,
-    adjust: impl FnOnce(Reading) -> Reading,
-    screen: &mut Screen,
-) -> Result<(), Error> {
+fn copy(asked: Asked, low: &ReadingArgs, screen: &mut Screen) -> Result<(), Error> {
     for warning in &asked.warnings {
         screen.warn(warning);
     }
     let runtime = runtime()?;
-    let reading = adjust(asked.client.read(asked.object));
-    let copied: Result<_, Error> = runtime.block_on(async {
-        let mut reader = reading.open().await?;
-        while let Some(chunk) = reader.chunk().await? {
-            // What is fetched ahead goes on meanwhile: each part has a task of its own.
-            if block_in_place(|| write(&chunk))?.is_break() {
-                return Ok(None);
+    let copied = runtime.block_on(async {
+        match low.process.clone().or_else(|| asked.process.clone()) {
+            Some(_) if low.range.is_some() || low.require_crc => {
+                Err(usage("--range and --require-crc do not go with a URL that processes"))
             }
+            Some(style) => copy_processed(asked, style, low).await,
+            None => copy_object(asked, low).await,
         }
-        Ok(Some(reader.integrity()))
     });
     runtime.shutdown_background();
     if copied? == Some(Integrity::UnverifiedByServer) {
-        screen.warn("the service gives no CRC-64: nothing says that the bytes are right");
+        screen.warn(UNVERIFIED);
     }
     Ok(())
+}
+
+/// Copies the object; `None` where nobody wants the rest.
+async fn copy_object(asked: Asked, low: &ReadingArgs) -> Result<Option<Integrity>, Error> {
+    let mut reader = low.apply(asked.client.read(asked.object)).open().await?;
+    while let Some(chunk) = reader.chunk().await? {
+        // What is fetched ahead goes on meanwhile: each part has a task of its own.
+        if block_in_place(|| write(&chunk))?.is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(reader.integrity()))
+}
+
+/// Copies what the service makes of the object; `None` where nobody wants the rest.
+async fn copy_processed(
+    asked: Asked,
+    style: String,
+    low: &ReadingArgs,
+) -> Result<Option<Integrity>, Error> {
+    let reading = asked.client.read_processed(asked.object, style);
+    let mut reader = low.apply_processed(reading).open().await?;
+    while let Some(chunk) = reader.chunk().await? {
+        if block_in_place(|| write(&chunk))?.is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Integrity::UnverifiedByServer))
 }
 
 /// Writes to standard output; breaks off where nobody reads it any more, which is no error.
@@ -76,3 +98,5 @@ fn write(chunk: &[u8]) -> Result<ControlFlow<()>, Error> {
         }
     }
 }
+
+const UNVERIFIED: &str = "the service gives no CRC-64: nothing says that the bytes are right";

@@ -48,8 +48,9 @@ pub(crate) struct HiVerify {
 }
 
 /// How the bytes are fetched; `None` leaves the choice to the library.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Transfer {
+    process: Option<String>,
     part_size: Option<PartSize>,
     parallel: Parallel,
     retries: Option<u32>,
@@ -89,8 +90,9 @@ impl HiArgs {
         let destination = destination(low)?;
         let transfer = &low.transfer;
         let waits = Waits::new(transfer.connect_timeout, transfer.retry_max_time);
-        let Asked { object, client, credentials, warnings } =
+        let Asked { object, process, client, credentials, warnings } =
             Asked::new(source, &low.identity, &low.request, waits, environment)?;
+        let process = transfer.process.clone().or(process);
         Ok(Self {
             object,
             destination: PathBuf::from(destination),
@@ -98,7 +100,7 @@ impl HiArgs {
             credentials,
             warnings,
             client,
-            transfer: Transfer::new(&low.transfer),
+            transfer: Transfer { process, ..Transfer::new(&low.transfer) },
             safety: Safety::new(&low.safety),
         })
     }
@@ -140,7 +142,7 @@ impl HiVerify {
         environment: &Environment,
     ) -> Result<Self, Error> {
         let waits = Waits::new(low.connect_timeout, low.retry_max_time);
-        let Asked { object, client, credentials, warnings } =
+        let Asked { object, client, credentials, warnings, .. } =
             Asked::new(source, &low.identity, &low.request, waits, environment)?;
         let mut verification = client.verify(object, &low.file);
         if let Some(checksum) = low.checksum {
@@ -154,8 +156,11 @@ impl HiVerify {
 }
 
 impl Transfer {
-    fn apply(self, download: Download) -> Download {
+    fn apply(&self, download: Download) -> Download {
         let mut download = download.parallel(self.parallel).range(self.range);
+        if let Some(style) = &self.process {
+            download = download.process(style);
+        }
         if let Some(part_size) = self.part_size {
             download = download.part_size(part_size);
         }
@@ -179,6 +184,7 @@ impl Transfer {
 
     fn new(low: &TransferArgs) -> Self {
         Self {
+            process: low.process.clone(),
             part_size: low.part_size.and_then(PartSizeChoice::fixed),
             parallel: low
                 .parallel

@@ -17,6 +17,7 @@ pub(crate) use network::NetworkArgs;
 pub(crate) use request::RequestArgs;
 
 use crate::{duration, range, size};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use ossget::{Checksum, ExtentRequest, PartSize};
 use std::convert::Infallible;
@@ -288,6 +289,11 @@ pub(crate) struct TransferArgs {
     /// How long a connection may stay below --low-speed-limit [default: 30s].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) low_speed_time: Option<Duration>,
+    /// What the service is to make of the object first, such as `image/resize,w_100`
+    /// (x-oss-process): one stream that cannot be resumed nor compared with a CRC-64.
+    #[arg(long, value_name = "STYLE", value_parser = NonEmptyStringValueParser::new(),
+          conflicts_with_all = ["range", "resume", "require_crc"])]
+    pub(crate) process: Option<String>,
     /// Only these bytes: START-END (both included), START- or -SUFFIX.
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = range::parse)]
     pub(crate) range: Option<ExtentRequest>,

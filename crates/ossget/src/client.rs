@@ -155,6 +155,15 @@ impl ClientBuilder {
         self
     }
 
+    /// A parameter of every GET by which the service replaces a header of its answer, such as
+    /// `response-cache-control`; see [`OssSourceBuilder::response_override`].
+    ///
+    /// [`OssSourceBuilder::response_override`]: crate::OssSourceBuilder::response_override
+    pub fn response_override(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.asking.overrides.push((name.into(), value.into()));
+        self
+    }
+
     /// A file of PEM certificates to trust besides the system's.
     pub fn ca_cert(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_cert = Some(path.into());

@@ -63,6 +63,20 @@ impl Download {
         self
     }
 
+    /// What the service makes of the object (`x-oss-process`), such as `image/resize,w_100`, in
+    /// place of the object itself.
+    ///
+    /// That comes in one answer, of a length that may not be known before its end. Nothing of it
+    /// is kept when the download stops, no value of the server's covers it, so that its integrity
+    /// is [`UnverifiedByServer`](crate::Integrity::UnverifiedByServer) unless a
+    /// [`checksum`](Self::checksum) is given; and what is written is synced and published like any
+    /// other file. A [`range`](Self::range), a required CRC-64 and a required checkpoint are
+    /// refused.
+    pub fn process(mut self, style: impl Into<String>) -> Self {
+        self.options.process = Some(style.into());
+        self
+    }
+
     /// Where the checkpoint lies; beside the destination by default.
     pub fn checkpoint_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.options.checkpoint_dir = Some(dir.into());

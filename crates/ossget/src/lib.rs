@@ -40,6 +40,7 @@ mod object;
 mod object_url;
 mod options;
 mod patience;
+mod processing;
 mod progress;
 mod reading;
 mod source;
@@ -65,11 +66,12 @@ pub use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
 pub use ossget_core::{ByteRange, ExtentRequest, ObjectIdentity, PartSize, PartSizeError};
 pub use ossget_sign::SignatureVersion;
 pub use ossget_transport::Proxy;
+pub use processing::{ProcessedReader, ProcessedReading};
 pub use progress::{DownloadHandle, Phase, Progress};
 pub use reading::{ObjectReader, Reading};
 pub use source::{
-    OssSource, OssSourceBuilder, Plaintext, Precondition, RangeBody, Signing, Source, SourceError,
-    TrafficLimit, UrlSource, transport_failure,
+    OssSource, OssSourceBuilder, Plaintext, Precondition, ProcessedBody, RangeBody, Signing,
+    Source, SourceError, TrafficLimit, UrlSource, transport_failure,
 };
 pub use stat::ObjectStat;
 pub use verification::{Verdict, Verification, Verified};

@@ -50,6 +50,12 @@ impl ObjectUrl {
         self.expires
     }
 
+    /// What the service is to make of the object: `x-oss-process`.
+    #[must_use]
+    pub fn process(&self) -> Option<String> {
+        parameter(&self.target, "x-oss-process")
+    }
+
     /// All of it, with its query: a secret.
     #[must_use]
     pub fn expose(&self) -> String {

@@ -86,6 +86,8 @@ pub(crate) struct Options {
     pub(crate) part_size: Option<PartSize>,
     pub(crate) parallel: Parallel,
     pub(crate) extent: ExtentRequest,
+    /// What the service is to make of the object first.
+    pub(crate) process: Option<String>,
     pub(crate) checkpoint_dir: Option<PathBuf>,
     pub(crate) durability: Durability,
     pub(crate) resume: Resume,
@@ -127,6 +129,7 @@ impl Default for Options {
             part_size: None,
             parallel: Parallel::Auto,
             extent: ExtentRequest::Whole,
+            process: None,
             checkpoint_dir: None,
             durability: Durability::Full,
             resume: Resume::Auto,

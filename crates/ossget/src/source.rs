@@ -76,6 +76,22 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
         Err(SourceError::new(Failure::Fatal, what).with_kind(ErrorKind::Config))
     }
 
+    /// Asks for what the service makes of the object, such as `image/resize,w_100`: one answer,
+    /// which no range, no ETag and no CRC-64 of the object is about.
+    ///
+    /// # Errors
+    ///
+    /// As [`probe`](Source::probe); of the kind [`Config`](ErrorKind::Config) where the source
+    /// cannot ask for that.
+    async fn get_processed(
+        &self,
+        _object: &Object,
+        _style: &str,
+    ) -> Result<ProcessedBody, SourceError> {
+        let what = "only OSS processes objects";
+        Err(SourceError::new(Failure::Fatal, what).with_kind(ErrorKind::Config))
+    }
+
     /// Asks for a range of the object that was probed as `pinned`, and of no other content.
     ///
     /// `range` holds at least one byte: an empty object has no range to ask for.
@@ -101,6 +117,15 @@ pub struct RangeBody {
     pub body: Body,
     /// Whether the service says that it holds answers back: it wants no more of them at once.
     pub held_back: bool,
+}
+
+/// What the service made of an object, to be read.
+#[derive(Debug)]
+pub struct ProcessedBody {
+    /// How many bytes there are; `None` where only the end of the body tells.
+    pub len: Option<u64>,
+    /// The bytes.
+    pub body: Body,
 }
 
 /// Says who asks, unless the caller says something else.

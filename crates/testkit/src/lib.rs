@@ -42,6 +42,7 @@ pub mod loopback;
 pub mod mock;
 mod objects;
 mod pace;
+mod processing;
 mod range;
 mod refusal;
 mod reply;

@@ -14,6 +14,7 @@ use md5::{Digest, Md5};
 use crate::call::Call;
 use crate::clock::{http_date, parse_http_date};
 use crate::content::Content;
+use crate::processing;
 use crate::range::{self, Behavior, Selection};
 use crate::refusal::Refusal;
 use crate::reply::{CRC64, Reply, ReplyBody};
@@ -30,6 +31,9 @@ pub(crate) struct Place<'a> {
 pub(crate) fn read(store: &Store, call: &Call, place: Place<'_>) -> Result<Reply, Refusal> {
     let object = find(store, call, place)?;
     check_conditions(call, &object)?;
+    if let Some(style) = call.parameter("x-oss-process").filter(|_| call.method == Method::GET) {
+        return processing::process(&object.content, style);
+    }
     let mut reply = Reply::new(StatusCode::OK);
     describe(&mut reply, &object);
     let size = object.content.size();

@@ -22,6 +22,7 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: ReplyBody,
+    pub(crate) length: Length,
 }
 
 /// Where a body comes from.
@@ -44,7 +45,8 @@ impl ReplyBody {
 
 impl Reply {
     pub(crate) fn new(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: ReplyBody::Empty }
+        let (headers, body) = (HeaderMap::new(), ReplyBody::Empty);
+        Self { status, headers, body, length: Length::Stated }
     }
 
     pub(crate) fn xml(document: String) -> Self {
@@ -128,7 +130,8 @@ impl Reply {
         faults: &[Fault],
         guard: BodyGuard,
     ) -> http::Response<ResponseBody> {
-        let is_chunked = faults.iter().any(|fault| matches!(fault, Fault::Chunked));
+        let is_chunked = self.length == Length::Hidden
+            || faults.iter().any(|fault| matches!(fault, Fault::Chunked));
         let has_length = self.headers.contains_key(CONTENT_LENGTH);
         let is_silent = *method == Method::HEAD || self.status == StatusCode::NOT_MODIFIED;
         if *method == Method::HEAD && !has_length && self.status.is_success() {
@@ -198,8 +201,9 @@ pub(crate) struct ResponseBody {
     _guard: Option<BodyGuard>,
 }
 
+/// Whether a response says beforehand how long its body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Length {
+pub(crate) enum Length {
     Stated,
     Hidden,
 }

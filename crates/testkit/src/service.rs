@@ -253,7 +253,7 @@ fn not_allowed(call: &Call) -> Refusal {
 }
 
 /// Sub-resources of objects that would be taken for the object itself.
-const UNKNOWN: [&str; 10] = [
+const UNKNOWN: [&str; 9] = [
     "acl",
     "tagging",
     "symlink",
@@ -262,6 +262,5 @@ const UNKNOWN: [&str; 10] = [
     "uploadId",
     "partNumber",
     "restore",
-    "x-oss-process",
     "legalHold",
 ];

@@ -1,9 +1,11 @@
 //! Commands that look at an object, or let others do so.
 
+use super::request::parameter;
 use super::{GetArgs, IdentityArgs, NamingArgs, ParallelChoice, PartSizeChoice, RequestArgs};
 use crate::{duration, range, size};
 use clap::Args;
-use ossget::{CrcPolicy, ExtentRequest, PartSize, Reading};
+use clap::builder::NonEmptyStringValueParser;
+use ossget::{CrcPolicy, ExtentRequest, PartSize, ProcessedReading, Reading};
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -103,6 +105,11 @@ pub(crate) struct ReadingArgs {
     /// Requests at once [default: 8].
     #[arg(long, value_name = "N")]
     pub(crate) parallel: Option<NonZeroU32>,
+    /// What the service is to make of the object first, such as `image/info` (x-oss-process): one
+    /// stream that nothing can be compared with.
+    #[arg(long, value_name = "STYLE", value_parser = NonEmptyStringValueParser::new(),
+          conflicts_with_all = ["range", "require_crc"])]
+    pub(crate) process: Option<String>,
     /// Only these bytes: START-END (END included), START-, -SUFFIX.
     #[arg(long, value_name = "RANGE", value_parser = range::parse, allow_hyphen_values = true)]
     pub(crate) range: Option<ExtentRequest>,
@@ -127,12 +134,24 @@ impl ReadingArgs {
         Self {
             part_size: transfer.part_size.and_then(PartSizeChoice::fixed),
             parallel: transfer.parallel.and_then(ParallelChoice::fixed),
+            process: transfer.process.clone(),
             range: transfer.range,
             require_crc: low.safety.require_crc,
             retries: transfer.retries,
             retry_max_time: transfer.retry_max_time,
             read_timeout: transfer.read_timeout,
         }
+    }
+
+    /// What these flags mean for a stream of what the service makes of an object.
+    pub(crate) fn apply_processed(&self, mut reading: ProcessedReading) -> ProcessedReading {
+        if let Some(time) = self.retry_max_time {
+            reading = reading.retry_max_time(time);
+        }
+        if let Some(time) = self.read_timeout {
+            reading = reading.read_timeout(time);
+        }
+        reading
     }
 
     pub(crate) fn apply(&self, mut reading: Reading) -> Reading {
@@ -163,12 +182,4 @@ impl ReadingArgs {
 
 fn part_size(text: &str) -> Result<PartSize, String> {
     PartSize::new(size::parse(text)?).map_err(|error| error.to_string())
-}
-
-fn parameter(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
-        Some(("", _)) => Err("write it as `name=value`"),
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Ok((text.to_owned(), String::new())),
-    }
 }

@@ -16,6 +16,19 @@ pub(crate) struct RequestArgs {
     /// A header to send with every request; `If-…` only where the object is looked at.
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) header: Vec<(String, String)>,
+    /// A parameter of every GET by which the service replaces a header of its answer, such as
+    /// `response-cache-control=no-store`.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
+    pub(crate) query: Vec<(String, String)>,
+}
+
+/// A name and a value, which may be missing.
+pub(super) fn parameter(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("write it as `name=value`"),
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Ok((text.to_owned(), String::new())),
+    }
 }
 
 fn traffic_limit(text: &str) -> Result<TrafficLimit, String> {

@@ -31,6 +31,27 @@ pub struct Progress {
     pub restarts: u32,
 }
 
+impl Progress {
+    /// Nothing done yet.
+    #[must_use]
+    pub const fn new(phase: Phase) -> Self {
+        Self {
+            phase,
+            bytes_done: 0,
+            bytes_total: None,
+            bytes_kept: 0,
+            bytes_unchecked: 0,
+            bytes_received: 0,
+            bytes_recorded: 0,
+            commit_bytes: 0,
+            live: 0,
+            limit: 0,
+            attempts_failed: 0,
+            restarts: 0,
+        }
+    }
+}
+
 /// What a session is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

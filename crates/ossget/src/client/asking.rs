@@ -13,6 +13,7 @@ pub(super) struct Asking {
     pub(super) traffic_limit: Option<TrafficLimit>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) preconditions: Vec<Precondition>,
+    pub(super) overrides: Vec<(String, String)>,
 }
 
 /// Who pays, where the bucket's owner does not.
@@ -40,21 +41,25 @@ impl Asking {
                 .map_err(|error| refused("of a value of visible characters", error.into()))?;
             source = source.header(name, value);
         }
+        for (name, value) in &self.overrides {
+            source = source.response_override(name, value);
+        }
         Ok(self.preconditions.into_iter().fold(source, OssSourceBuilder::precondition))
     }
 
     /// A URL says all that is asked for itself, and it may be signed.
     pub(super) fn refuse_for_url(&self) -> Result<(), Error> {
-        let Self { payer, traffic_limit, headers, preconditions } = self;
+        let Self { payer, traffic_limit, headers, preconditions, overrides } = self;
         let is_free = payer.is_none()
             && traffic_limit.is_none()
             && headers.is_empty()
-            && preconditions.is_empty();
+            && preconditions.is_empty()
+            && overrides.is_empty();
         match is_free {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::Config,
-                "a payer, a traffic limit, headers and preconditions do not go with a URL",
+                "a payer, a traffic limit, headers, preconditions and queries do not go with a URL",
             )
             .with_hint("get a URL that is signed for what you want")),
         }

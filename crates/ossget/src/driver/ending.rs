@@ -124,11 +124,12 @@ impl Driver {
                 open.prepared
             });
             let prepared = prepared.as_ref();
+            let name = prepared.map(|it| &*it.name);
             match remains {
                 // The complete file that could not be published: the error names it.
                 Remains::Keep if published => Ok(()),
-                Remains::Keep => storage.leave(prepared),
-                Remains::Discard => storage.discard(prepared),
+                Remains::Keep => storage.leave(name),
+                Remains::Discard => storage.discard(name),
             }
             .map_err(Error::storage)?;
             // A file that somebody removed meanwhile is nothing to go on from.

@@ -11,6 +11,7 @@ mod ending;
 mod hash;
 mod pace;
 mod preparing;
+mod processed;
 mod report;
 mod storage;
 mod telling;
@@ -43,39 +44,27 @@ use tokio::task::{AbortHandle, JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 /// Runs a download to its end.
-pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
-    let Download { client, object, destination, options, handle, observer } = download;
-    let object = Arc::new(object);
-    let options = Arc::new(options);
-    let mut teller = Teller::new(observer, handle.clone());
-    let open = || {
-        let (object, options) = (Arc::clone(&object), Arc::clone(&options));
-        let (destination, files) = (destination.clone(), Arc::clone(&client.file_system));
-        blocking(move || {
-            let destination =
-                destination::resolve(&destination, &object.file_name(), options.syncing())?;
-            let storage = Storage::lock(files.as_ref(), &destination, &object, &options)?;
-            let left = storage.load(&object, &options)?;
-            storage.refuse_existing(&left).map_err(Error::storage)?;
-            Ok((storage, left))
-        })
-    };
-    let (storage, mut left) =
-        waiting::for_lock(options.wait_lock, &handle, &mut teller, open).await?;
+pub(crate) async fn run(mut download: Download) -> Result<Downloaded, Error> {
+    if let Some(style) = download.options.process.take() {
+        return processed::run(download, style).await;
+    }
+    let handle = download.handle.clone();
+    let Begun { client, object, options, storage, mut left, mut teller } = begin(download).await?;
     let mut config = session_config(&options);
     config.recording = storage.recording;
     // The wait for the lock is no part of what is timed from here on.
     let origin = Instant::now();
     let session = Session::new(config, left.checkpoint.clone());
     let (reporter, reports) = Reporter::new();
-    teller.warn_once(left.warning.take().into_iter().chain(storage.caveats()));
+    let warning = Arc::make_mut(&mut left).warning.take();
+    teller.warn_once(warning.into_iter().chain(storage.caveats()));
     let driver = Driver {
         origin,
         object,
         options,
         client,
         storage,
-        left: Arc::new(left),
+        left,
         session,
         reporter,
         reports,
@@ -91,6 +80,38 @@ pub(crate) async fn run(download: Download) -> Result<Downloaded, Error> {
         failures: Failures::default(),
     };
     driver.drive(handle).await
+}
+
+/// A download that has its destination to itself.
+struct Begun {
+    client: Client,
+    object: Arc<Object>,
+    options: Arc<Options>,
+    storage: Storage,
+    left: Arc<Left>,
+    teller: Teller,
+}
+
+/// Takes the destination's lock and looks at what an earlier run left.
+async fn begin(download: Download) -> Result<Begun, Error> {
+    let Download { client, object, destination, options, handle, observer } = download;
+    let object = Arc::new(object);
+    let options = Arc::new(options);
+    let mut teller = Teller::new(observer, handle.clone());
+    let open = || {
+        let (object, options) = (Arc::clone(&object), Arc::clone(&options));
+        let (destination, files) = (destination.clone(), Arc::clone(&client.file_system));
+        blocking(move || {
+            let destination =
+                destination::resolve(&destination, &object.file_name(), options.syncing())?;
+            let storage = Storage::lock(files.as_ref(), &destination, &object, &options)?;
+            let left = storage.load(&object, &options)?;
+            storage.refuse_existing(&left).map_err(Error::storage)?;
+            Ok((storage, Arc::new(left)))
+        })
+    };
+    let (storage, left) = waiting::for_lock(options.wait_lock, &handle, &mut teller, open).await?;
+    Ok(Begun { client, object, options, storage, left, teller })
 }
 
 fn session_config(options: &Options) -> SessionConfig {
@@ -355,7 +376,7 @@ impl Driver {
                 };
                 let committer = storage
                     .committer(&prepared, reporter.clone())
-                    .inspect_err(|_| drop(storage.leave(Some(&prepared))))?;
+                    .inspect_err(|_| drop(storage.leave(Some(&prepared.name))))?;
                 let fetching = Arc::new(Fetching {
                     source,
                     object,
@@ -423,7 +444,8 @@ impl Driver {
             let destination = self.storage.lock.canonical_destination();
             let parallel = self.options.parallel.limit();
             let progress = self.session.progress();
-            self.teller.started(destination, &open.prepared.plan, parallel.get(), progress);
+            let part_size = open.prepared.plan.part_size();
+            self.teller.started(destination, part_size, parallel.get(), progress);
         }
     }
 }

@@ -12,6 +12,8 @@ use ossget_core::{
     SessionId, SlotCodec, combine, file_len,
 };
 use ossget_fs::{FileId, FsError, FsErrorKind, PartialFile, Syncing};
+use std::ffi::OsString;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Storage {
@@ -217,6 +219,15 @@ impl Storage {
         let codec = SlotCodec::new(session, plan);
         let prepared = Prepared { partial, name, codec, plan: *plan, trust: Trust::AsBound };
         Ok(Preparation::Ready(PreparedPartial::Fresh, prepared))
+    }
+
+    /// A partial file that no checkpoint names.
+    pub(super) fn create_unrecorded(
+        &self,
+        size: u64,
+    ) -> Result<(Arc<dyn PartialFile>, OsString), FsError> {
+        let name = self.lock.partial_name(&suffix(random(), self.checkpoint_site));
+        Ok((self.lock.create_partial(&name, size)?, name))
     }
 
     /// Binds the checkpoint anew to a file that was restored or resized, all of it having been

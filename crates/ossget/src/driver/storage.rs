@@ -15,7 +15,7 @@ use ossget_fs::{
     PublishMode, Syncing, Unfinished, Unusable,
 };
 use sha2::{Digest as _, Sha256};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -280,13 +280,22 @@ impl Storage {
 
     /// Publishes the finished file.
     pub(super) fn publish(&self, prepared: &Prepared) -> Result<Event, FsError> {
+        self.rebind(prepared)?;
+        self.publish_file(prepared.partial.as_ref(), &prepared.name)?;
+        Ok(Event::Published)
+    }
+
+    /// Publishes a file that no checkpoint is about.
+    pub(super) fn publish_file(
+        &self,
+        partial: &dyn PartialFile,
+        name: &OsStr,
+    ) -> Result<(), FsError> {
         let mode = match self.clobber {
             Clobber::Replace => PublishMode::Replace,
             Clobber::Refuse => PublishMode::CreateNew,
         };
-        self.rebind(prepared)?;
-        self.lock.publish(prepared.partial.as_ref(), &prepared.name, mode)?;
-        Ok(Event::Published)
+        self.lock.publish(partial, name, mode)
     }
 
     /// Removes the checkpoint after success. An old one of a run that was told not to use it
@@ -299,9 +308,9 @@ impl Storage {
     }
 
     /// Removes what must not be resumed.
-    pub(super) fn discard(&self, prepared: Option<&Prepared>) -> Result<(), FsError> {
-        if let Some(prepared) = prepared {
-            self.lock.remove_partial(&prepared.name)?;
+    pub(super) fn discard(&self, partial: Option<&OsStr>) -> Result<(), FsError> {
+        if let Some(name) = partial {
+            self.lock.remove_partial(name)?;
         }
         match self.recording {
             Recording::On => self.lock.remove_checkpoint(),
@@ -310,10 +319,10 @@ impl Storage {
     }
 
     /// After a stop: what nobody can resume goes, the rest stays.
-    pub(super) fn leave(&self, prepared: Option<&Prepared>) -> Result<(), FsError> {
+    pub(super) fn leave(&self, partial: Option<&OsStr>) -> Result<(), FsError> {
         match self.recording {
             Recording::On => self.remove_unused_checkpoint(),
-            Recording::Off => self.discard(prepared),
+            Recording::Off => self.discard(partial),
         }
     }
 

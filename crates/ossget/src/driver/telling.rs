@@ -2,7 +2,7 @@
 
 use crate::download::Observer;
 use crate::{DownloadEvent, DownloadHandle, ErrorKind, Phase, Progress};
-use ossget_core::{ByteRange, PartPlan};
+use ossget_core::ByteRange;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -56,7 +56,7 @@ impl Teller {
     pub(super) fn started(
         &mut self,
         destination: PathBuf,
-        plan: &PartPlan,
+        part_size: u64,
         parallel: u32,
         progress: ossget_core::session::Progress,
     ) {
@@ -64,7 +64,7 @@ impl Teller {
             destination,
             bytes_total: progress.bytes_total,
             bytes_resumed: progress.bytes_unchecked + progress.bytes_kept,
-            part_size: plan.part_size(),
+            part_size,
             parallel,
         });
         self.last_progress = None;

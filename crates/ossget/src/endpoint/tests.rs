@@ -205,6 +205,17 @@ fn a_name_that_begins_like_a_number_is_a_name() {
     }
 }
 
+/// The service gives an access point an alias that stands where a bucket's name does.
+#[test]
+fn an_access_point_is_addressed_by_its_alias_and_signed_for_the_region_of_its_host() {
+    let point = endpoint("oss-cn-beijing.oss-accesspoint.aliyuncs.com");
+    assert_eq!(point.region(), Some("cn-beijing"));
+    assert_eq!(point.addressing(None).unwrap(), Addressing::Virtual);
+    let Located { authority, path } = point.locate("ap-01-ossalias", "k", Addressing::Virtual);
+    assert_eq!(authority, "ap-01-ossalias.oss-cn-beijing.oss-accesspoint.aliyuncs.com");
+    assert_eq!(path, "/k");
+}
+
 #[test]
 fn only_this_machine_is_loopback() {
     for text in ["127.0.0.1", "127.255.0.9:1", "[::1]", "[::ffff:127.0.0.1]", "LOCALHOST:8080"] {

@@ -1,12 +1,12 @@
 //! What a server's answers mean, and what a request says of the content that is meant.
 
 use super::redaction::reveals;
-use super::{RangeBody, ServiceError, SourceError};
+use super::{ProcessedBody, RangeBody, ServiceError, SourceError};
 use crate::ErrorKind;
 use crate::credentials::Credentials;
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, IF_MATCH,
-    IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER, TRANSFER_ENCODING,
 };
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
@@ -136,6 +136,20 @@ pub(super) fn range_body(
         }
         Verdict::Reject(rejection) => Err(rejected(rejection)),
     }
+}
+
+/// All bytes of an answer that nothing is known of beforehand.
+pub(super) fn processed_body(response: Response) -> Result<ProcessedBody, SourceError> {
+    let Response { head, body } = response;
+    if head.status != StatusCode::OK {
+        return Err(unexpected(head.status));
+    }
+    let len = content_length(&head.headers)?;
+    // Otherwise an answer that breaks off would look like a complete one.
+    if len.is_none() && !head.headers.contains_key(TRANSFER_ENCODING) {
+        return Err(SourceError::protocol("the server does not tell where its answer ends"));
+    }
+    Ok(ProcessedBody { len, body })
 }
 
 /// Whether only a request for its bytes can tell that the object must be restored first: a bucket

@@ -8,7 +8,7 @@ pub use options::{Precondition, TrafficLimit};
 
 use super::answer::{self, Refusal};
 use super::clock::{Clock, Correction, SigningTime, Trust};
-use super::{RangeBody, Source, SourceError};
+use super::{ProcessedBody, RangeBody, Source, SourceError};
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::endpoint::{Addressing, Endpoint, Located};
 use crate::error::printable;
@@ -48,6 +48,8 @@ pub struct OssSource {
     headers: HeaderMap,
     /// Sent where the object is looked at, and at nothing else.
     preconditions: HeaderMap,
+    /// Parameters of each GET that replace headers of its answer.
+    overrides: Vec<(String, String)>,
     clock: Clock,
 }
 
@@ -55,6 +57,8 @@ pub struct OssSource {
 struct Call<'a> {
     method: Method,
     object: &'a Object,
+    /// What the service is to make of the object.
+    process: Option<&'a str>,
     headers: HeaderMap,
 }
 
@@ -91,18 +95,26 @@ impl OssSource {
 
     /// HEAD, with the caller's preconditions.
     async fn head(&self, object: &Object) -> Result<Response, SourceError> {
-        let headers = self.preconditions.clone();
-        let response = self.exchange(&Call { method: Method::HEAD, object, headers }).await;
-        let response = response.map_err(|error| match error.status() {
-            Some(412) if !self.preconditions.is_empty() => failed_precondition(error),
+        let call = Call::new(Method::HEAD, object, self.preconditions.clone());
+        let response = self.exchange_if(&call).await?;
+        match response.head.status {
+            StatusCode::OK => Ok(response),
+            other => Err(self.told(answer::unexpected(other))),
+        }
+    }
+
+    /// Sends a request with the caller's preconditions in it.
+    async fn exchange_if(&self, call: &Call<'_>) -> Result<Response, SourceError> {
+        let has_any = !self.preconditions.is_empty();
+        let response = self.exchange(call).await.map_err(|error| match error.status() {
+            Some(412) if has_any => failed_precondition(error),
             _ => error,
         })?;
         match response.head.status {
-            StatusCode::OK => Ok(response),
-            StatusCode::NOT_MODIFIED if !self.preconditions.is_empty() => {
+            StatusCode::NOT_MODIFIED if has_any => {
                 Err(failed_precondition(answer::unexpected(StatusCode::NOT_MODIFIED)))
             }
-            other => Err(self.told(answer::unexpected(other))),
+            _ => Ok(response),
         }
     }
 
@@ -195,7 +207,11 @@ impl OssSource {
     }
 
     async fn sign(&self, call: &Call<'_>) -> Result<Signed, SourceError> {
-        let query = version_query(call.object);
+        let mut query = version_query(call.object);
+        if call.method == Method::GET {
+            query.extend(self.overrides.iter().cloned());
+        }
+        query.extend(call.process.map(|style| (PROCESS.to_owned(), style.to_owned())));
         let mut headers = self.headers.clone();
         headers.extend(call.headers.clone());
         let credentials = self.credentials.credentials().await?;
@@ -350,6 +366,17 @@ impl Source for OssSource {
         self.uri(object, &query)?.to_string().parse().map_err(SourceError::from)
     }
 
+    /// Signed GET with `x-oss-process` in its query.
+    async fn get_processed(
+        &self,
+        object: &Object,
+        style: &str,
+    ) -> Result<ProcessedBody, SourceError> {
+        let call = Call::new(Method::GET, object, self.preconditions.clone());
+        let response = self.exchange_if(&Call { process: Some(style), ..call }).await?;
+        answer::processed_body(response).map_err(|error| self.told(error))
+    }
+
     /// Signed GET with `Range`.
     async fn get_range(
         &self,
@@ -359,8 +386,14 @@ impl Source for OssSource {
     ) -> Result<RangeBody, SourceError> {
         let mut headers = answer::range_headers(range, pinned)?;
         headers.insert(RANGE_BEHAVIOR, HeaderValue::from_static("standard"));
-        let response = self.exchange(&Call { method: Method::GET, object, headers }).await?;
+        let response = self.exchange(&Call::new(Method::GET, object, headers)).await?;
         answer::range_body(response, range, pinned).map_err(|error| self.told(error))
+    }
+}
+
+impl<'a> Call<'a> {
+    const fn new(method: Method, object: &'a Object, headers: HeaderMap) -> Self {
+        Self { method, object, process: None, headers }
     }
 }
 
@@ -393,6 +426,7 @@ impl fmt::Debug for OssSource {
 }
 
 const RANGE_BEHAVIOR: HeaderName = HeaderName::from_static("x-oss-range-behavior");
+const PROCESS: &str = "x-oss-process";
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token");
 
 fn version_query(object: &Object) -> Vec<(String, String)> {

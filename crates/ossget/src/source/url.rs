@@ -1,7 +1,7 @@
 //! What a URL names, public or presigned.
 
 use super::answer::{self, Refusal};
-use super::{Plaintext, RangeBody, Source, SourceError};
+use super::{Plaintext, ProcessedBody, RangeBody, Source, SourceError};
 use crate::{Error, ErrorKind, Object, ObjectStat, ObjectUrl};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -118,6 +118,26 @@ impl Source for UrlSource {
 
     fn host(&self) -> Option<String> {
         Some(self.url.endpoint().host())
+    }
+
+    /// GET. What the service is to do stands in the URL, which may be signed for it.
+    async fn get_processed(
+        &self,
+        object: &Object,
+        style: &str,
+    ) -> Result<ProcessedBody, SourceError> {
+        if self.url.process().as_deref() != Some(style) {
+            let what = "the URL does not ask for this processing";
+            return Err(SourceError::new(Failure::Fatal, what)
+                .with_kind(ErrorKind::Config)
+                .with_hint("have it in the URL: `x-oss-process=STYLE` in its query, and signed"));
+        }
+        let response = self.get(object, HeaderMap::new()).await?;
+        let body = match response.head.status.is_success() {
+            true => answer::processed_body(response),
+            false => Err(self.refused(response).await),
+        };
+        body.map_err(|error| self.told(error))
     }
 
     /// GET with `Range`, and with `If-Match` where the ETag is a strong one.

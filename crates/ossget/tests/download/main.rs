@@ -4,6 +4,7 @@
 mod asking;
 mod memory;
 mod panicking;
+mod processed;
 mod recovering;
 mod rig;
 mod slow_sync;

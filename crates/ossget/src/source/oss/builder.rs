@@ -27,6 +27,7 @@ pub struct OssSourceBuilder {
     plaintext: Plaintext,
     headers: HeaderMap,
     preconditions: Vec<Precondition>,
+    overrides: Vec<(String, String)>,
 }
 
 /// How requests are signed.
@@ -123,6 +124,7 @@ impl OssSourceBuilder {
             plaintext: Plaintext::default(),
             headers,
             preconditions: Vec::new(),
+            overrides: Vec::new(),
         }
     }
 
@@ -169,11 +171,18 @@ impl OssSourceBuilder {
         self
     }
 
+    /// A parameter of every GET by which the service replaces a header of its answer, such as
+    /// `response-cache-control`: for proxies and logs on the way, since a download needs none.
+    pub fn response_override(mut self, name: &str, value: &str) -> Self {
+        self.overrides.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Makes the source.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for credentials over `http://` without permission, for V4 with
+    /// [`ErrorKind::Config`] for a response override that there is none of, for credentials over `http://` without permission, for V4 with
     /// credentials but without a region, for an addressing that does not go with the endpoint, and
     /// for a header that is this crate's, the signer's or the transport's to set.
     pub fn build(self) -> Result<OssSource, Error> {
@@ -193,6 +202,7 @@ impl OssSourceBuilder {
                 "one that is free to set",
             ));
         }
+        options::check_overrides(&self.overrides)?;
         let preconditions = self.preconditions.iter().map(Precondition::header);
         let preconditions = preconditions.collect::<Result<HeaderMap, Error>>()?;
         // A proxy that compresses on the way would change the bytes.
@@ -207,6 +217,7 @@ impl OssSourceBuilder {
             plaintext: self.plaintext,
             headers,
             preconditions,
+            overrides: self.overrides,
             clock: Clock::default(),
         };
         if source.refuses_plaintext() && !source.credentials.is_anonymous() {

@@ -1,6 +1,7 @@
 //! What a request of OSS may ask for besides the object.
 
 use crate::Error;
+use crate::error::printable;
 use http::{HeaderName, HeaderValue};
 
 /// The rate at which the service sends one answer, in bits a second (OSS documentation,
@@ -73,6 +74,18 @@ impl Precondition {
     }
 }
 
+/// Whether each of these parameters replaces a header of an answer, and is given once.
+pub(super) fn check_overrides(overrides: &[(String, String)]) -> Result<(), Error> {
+    for (at, (name, _)) in overrides.iter().enumerate() {
+        let is_known = OVERRIDES.contains(&name.as_str());
+        if !is_known || overrides.iter().take(at).any(|(earlier, _)| earlier == name) {
+            let name = printable(name, MAX_NAME);
+            return Err(Error::config("query", format_args!("`{name}`"), ONE_OVERRIDE));
+        }
+    }
+    Ok(())
+}
+
 /// Says that whoever asks pays for the traffic and knows it (OSS documentation,
 /// "Pay-by-requester").
 pub(super) fn requester_pays() -> (HeaderName, HeaderValue) {
@@ -81,6 +94,19 @@ pub(super) fn requester_pays() -> (HeaderName, HeaderValue) {
 
 pub(super) const REQUEST_PAYER: HeaderName = HeaderName::from_static("x-oss-request-payer");
 const TRAFFIC_LIMIT: HeaderName = HeaderName::from_static("x-oss-traffic-limit");
+/// The service has `response-content-encoding`, too (OSS documentation, "GetObject"): but how the
+/// bytes are encoded is compared with what the object's own headers say.
+const OVERRIDES: [&str; 5] = [
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+];
+const ONE_OVERRIDE: &str = "response-cache-control, -content-disposition, -content-language, \
+                            -content-type or -expires, each once";
+/// Characters of a refused name that are shown.
+const MAX_NAME: usize = 80;
 const LEAST: u64 = 819_200;
 const MOST: u64 = 838_860_800;
 const BOUND: &str = "819200 to 838860800 bits a second";
@@ -99,6 +125,19 @@ mod tests {
             let error = TrafficLimit::bits_per_second(bits).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(error.to_string().contains(BOUND));
+        }
+    }
+
+    #[test]
+    fn only_headers_of_answers_can_be_overridden() {
+        let pair = |name: &str| (name.to_owned(), "x".to_owned());
+        assert!(check_overrides(&OVERRIDES.map(pair)).is_ok());
+        let twice = [pair("response-expires"), pair("response-expires")];
+        let others = ["acl", "versionId", "x-oss-process", "response-content-encoding", ""];
+        let all = others.iter().map(|name| vec![pair(name)]).chain([twice.to_vec()]);
+        for overrides in all {
+            let error = check_overrides(&overrides).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{overrides:?}");
         }
     }
 
