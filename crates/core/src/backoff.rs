@@ -183,6 +183,8 @@ mod tests {
         assert_eq!(seconds(date, EXAMPLE + 1), Some(0));
         assert_eq!(seconds("Thu, 01 Jan 1970 00:00:09 GMT", 0), Some(9));
         assert_eq!(seconds("Wed, 31 Dec 1969 23:59:59 GMT", 0), Some(0));
+        let leap_second = "Sat, 31 Dec 2016 23:59:60 GMT";
+        assert_eq!(seconds(leap_second, 1_483_228_795), Some(5));
     }
 
     #[test]
@@ -212,6 +214,8 @@ mod tests {
             "Sunday, 06-Nov-94 08:49:37 GMT",
             "Sun Nov  6 08:49:37 1994",
             "Sun, +6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT.",
+            "Sun. 06 Nov 1994 08:49:37 GMT",
         ] {
             assert_eq!(retry_after(text.as_bytes(), EXAMPLE), None, "{text}");
         }

@@ -149,10 +149,23 @@ fn number(digits: &[u8]) -> Result<u64, ContentRangeError> {
 mod tests {
     use super::*;
     use alloc::string::ToString;
+    use alloc::vec::Vec;
 
     fn parsed(text: &str) -> Result<(u64, u64, Option<u64>), ContentRangeError> {
         let value = ContentRange::parse(text.as_bytes())?;
         Ok((value.range().start(), value.range().end(), value.total()))
+    }
+
+    #[test]
+    fn each_error_is_told_in_words_of_its_own() {
+        let told = |text: &str| parsed(text).expect_err(text).to_string();
+        let all =
+            ["x", "items 0-1/2", "bytes 99999999999999999999-1/2", "bytes 2-1/9", "bytes 0-9/9"];
+        let told_of: Vec<_> = all.into_iter().map(told).collect();
+        for (at, text) in told_of.iter().enumerate() {
+            assert!(text.contains("Content-Range") && !told_of[..at].contains(text), "{told_of:?}");
+        }
+        assert_eq!(told("bytes */7"), "range not satisfiable: the object has 7 bytes");
     }
 
     #[test]

@@ -173,6 +173,8 @@ impl fmt::Display for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::string::ToString;
 
     #[test]
     fn a_known_code_decides() {
@@ -198,6 +200,56 @@ mod tests {
         ] {
             assert_eq!(Failure::of_status(status, Some(code)), class, "{status} {code}");
         }
+    }
+
+    /// Some servers and proxies in between give a code a status of their own.
+    #[test]
+    fn a_known_code_decides_against_the_status() {
+        for (code, class) in [
+            ("AccessDenied", Failure::Denied),
+            ("SignatureDoesNotMatch", Failure::Denied),
+            ("InvalidAccessKeyId", Failure::Denied),
+            ("InvalidSecurityToken", Failure::Denied),
+            ("UserDisable", Failure::Denied),
+            ("SecurityTokenExpired", Failure::ExpiredCredentials),
+            ("RequestTimeTooSkewed", Failure::ClockSkew),
+            ("NoSuchKey", Failure::NotFound),
+            ("SymlinkTargetNotExist", Failure::NotFound),
+            ("PreconditionFailed", Failure::Changed),
+            ("InvalidRange", Failure::Changed),
+            ("TooManyRequests", Failure::Throttled),
+            ("ServiceUnavailable", Failure::Throttled),
+            ("DownloadTrafficRateLimitExceeded", Failure::Throttled),
+            ("TotalQpsLimitExceeded", Failure::Throttled),
+            ("RequestTimeout", Failure::Network),
+            ("InternalError", Failure::Unavailable),
+        ] {
+            assert_eq!(Failure::of_status(400, Some(code)), class, "{code}");
+        }
+        assert_eq!(Failure::of_status(500, Some("NotImplemented")), Failure::Fatal);
+    }
+
+    #[test]
+    fn each_is_told_in_words_of_its_own() {
+        let all = [
+            Failure::Network,
+            Failure::Unsent,
+            Failure::Stalled,
+            Failure::Short,
+            Failure::Throttled,
+            Failure::Scarce,
+            Failure::Unavailable,
+            Failure::Protocol,
+            Failure::Denied,
+            Failure::NotFound,
+            Failure::Changed,
+            Failure::ExpiredCredentials,
+            Failure::ClockSkew,
+            Failure::Fatal,
+            Failure::Aborted,
+        ];
+        let told: BTreeSet<_> = all.iter().map(ToString::to_string).collect();
+        assert!(told.len() == all.len() && !told.contains(""), "{told:?}");
     }
 
     #[test]

@@ -153,6 +153,8 @@ fn differ<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned;
+    use alloc::string::ToString;
 
     fn identity() -> ObjectIdentity {
         ObjectIdentity::new(10)
@@ -161,6 +163,37 @@ mod tests {
             .version_id("v1")
             .crc64(7)
             .object_type("Normal")
+    }
+
+    #[test]
+    fn a_crc_that_is_left_out_is_known_from_before_if_a_strong_etag_says_it_is_the_same_content() {
+        let completed = |etag: Option<&str>, earlier: ObjectIdentity| {
+            let mut later = ObjectIdentity::new(10);
+            later.etag = etag.map(str::to_owned);
+            later.complete_from(&earlier);
+            later.crc64
+        };
+        assert_eq!(completed(Some("\"A\""), identity()), Some(7));
+        assert_eq!(completed(Some("\"B\""), identity()), None);
+        assert_eq!(completed(Some("W/\"A\""), identity().etag("W/\"A\"")), None);
+        let nameless = ObjectIdentity { etag: None, ..identity() };
+        assert_eq!(completed(None, nameless), None);
+        let mut known = identity().crc64(9);
+        known.complete_from(&identity());
+        assert_eq!(known.crc64, Some(9));
+    }
+
+    #[test]
+    fn each_field_has_a_name() {
+        for (field, name) in [
+            (IdentityField::Size, "size"),
+            (IdentityField::ETag, "ETag"),
+            (IdentityField::LastModified, "Last-Modified"),
+            (IdentityField::VersionId, "version id"),
+            (IdentityField::Crc64, "CRC-64"),
+        ] {
+            assert_eq!(field.to_string(), name);
+        }
     }
 
     #[test]

@@ -94,6 +94,15 @@ impl Disk {
         self.changes += 1;
         self.names.remove(name);
         self.durable_names.remove(name);
+        // What was renamed to it before has left its old name for good, too: a directory's changes
+        // become durable in their order.
+        for op in &self.pending_names {
+            if let DirOp::Rename(from, to, _) = op
+                && to == name
+            {
+                self.durable_names.remove(from);
+            }
+        }
         // What was done to the name before does not come back.
         self.pending_names.retain(|op| match op {
             DirOp::Create(created, _) => created != name,
