@@ -81,6 +81,6 @@ cargo xtask COMMAND
   long power-cuts [--count N]  many power cuts of a real file system; the log goes to docs/evidence/
   long fuse [--count N]  many downloads onto a file system in user space that fails; the log goes to docs/evidence/
   long races [--count N]  many runs that start together; the log goes to docs/evidence/
-  long mutants [--shard K/N]  changes that no test notices; the log goes to docs/evidence/
+  long mutants [--quick] [--shard K/N]  changes that no test notices; the log goes to docs/evidence/
   help                  this text
 ";

@@ -14,7 +14,7 @@ use crate::process::{
 };
 
 pub(crate) fn run(words: &[&str]) -> Outcome {
-    let shard = parse(words)?;
+    let Request { shard, passes } = Request::parse(words)?;
     if !succeeds(&mut cargo(["mutants", "--version"])) {
         run_command(&mut cargo(["install", "--locked", CARGO_MUTANTS]))
             .context("cargo-mutants is missing and could not be installed")?;
@@ -22,9 +22,9 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
     let begun = Instant::now();
     let chosen = shard.map_or_else(Vec::new, |shard| vec!["--shard".to_owned(), shard.to_owned()]);
     let quick = pass("quick", &chosen)?;
-    let counts = match &quick.missed[..] {
-        [] => quick,
-        missed => {
+    let counts = match (passes, &quick.missed[..]) {
+        (Passes::Quick, _) | (_, []) => quick,
+        (Passes::Both, missed) => {
             let mut chosen = vec!["--features".to_owned(), "mutants".to_owned()];
             chosen.extend(missed.iter().map(|name| format!("--re=^{}$", escaped(name))));
             // These are chosen whatever they are named.
@@ -88,16 +88,39 @@ fn evidence(shard: Option<&str>) -> String {
     format!("docs/evidence/mutants{of_all}.txt")
 }
 
-fn parse<'a>(words: &[&'a str]) -> Outcome<Option<&'a str>> {
-    let usage = || Failure::new("usage: cargo xtask long mutants [--shard K/N]");
-    match words {
-        [] => Ok(None),
-        ["--shard", shard] => {
-            let (k, n) = shard.split_once('/').ok_or_else(usage)?;
-            let number = |text: &str| text.parse::<u32>().map_err(|_| usage());
-            if number(k)? < number(n)? { Ok(Some(shard)) } else { Err(usage()) }
+#[derive(Debug, PartialEq, Eq)]
+struct Request<'a> {
+    /// One of several, or all.
+    shard: Option<&'a str>,
+    passes: Passes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passes {
+    Both,
+    /// The simulation is not asked: where the quick tests notice enough, it is not needed.
+    Quick,
+}
+
+impl<'a> Request<'a> {
+    fn parse(words: &[&'a str]) -> Outcome<Self> {
+        let usage = || Failure::new("usage: cargo xtask long mutants [--quick] [--shard K/N]");
+        let (passes, rest) = match words {
+            ["--quick", rest @ ..] => (Passes::Quick, rest),
+            _ => (Passes::Both, words),
+        };
+        match rest {
+            [] => Ok(Self { shard: None, passes }),
+            ["--shard", shard] => {
+                let (k, n) = shard.split_once('/').ok_or_else(usage)?;
+                let number = |text: &str| text.parse::<u32>().map_err(|_| usage());
+                match number(k)? < number(n)? {
+                    true => Ok(Self { shard: Some(*shard), passes }),
+                    false => Err(usage()),
+                }
+            }
+            _ => Err(usage()),
         }
-        _ => Err(usage()),
     }
 }
 
@@ -216,10 +239,15 @@ mod tests {
 
     #[test]
     fn a_shard_is_one_of_several() {
-        assert_eq!(parse(&[]).unwrap(), None);
-        assert_eq!(parse(&["--shard", "3/20"]).unwrap(), Some("3/20"));
-        for words in [&["--shard"][..], &["--shard", "20/20"], &["--shard", "x/2"], &["3/20"]] {
-            assert!(parse(words).is_err(), "{words:?}");
+        let all = Request { shard: None, passes: Passes::Both };
+        assert_eq!(Request::parse(&[]).unwrap(), all);
+        let one = Request { shard: Some("3/20"), passes: Passes::Both };
+        assert_eq!(Request::parse(&["--shard", "3/20"]).unwrap(), one);
+        let quick = Request { passes: Passes::Quick, ..one };
+        assert_eq!(Request::parse(&["--quick", "--shard", "3/20"]).unwrap(), quick);
+        let bad = [&["--shard"][..], &["--shard", "20/20"], &["--shard", "x/2"], &["3/20"]];
+        for words in bad.into_iter().chain([&["--shard", "1/2", "--quick"][..]]) {
+            assert!(Request::parse(words).is_err(), "{words:?}");
         }
     }
 }
