@@ -223,7 +223,7 @@ fn what_the_service_makes_of_an_object_goes_to_a_file_or_to_standard_output() {
         let ended = rig.run(&[&resized[..], &["--sign-version", version]].concat());
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(std::fs::read(rig.destination()).expect("a file") == made(&rig));
-        assert_eq!(ended.event("started")["bytes_total"], Value::Null);
+        assert_eq!(ended.event("start")["bytes_total"], Value::Null);
         let done = ended.event("object_done");
         assert_eq!(
             (&done["bytes"], &done["integrity"]),
