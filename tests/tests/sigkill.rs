@@ -94,7 +94,9 @@ fn download(rng: &mut Rng, size_at: usize) -> Tally {
     let (text, part) = PARTS[size_at];
     let rig = Rig::new(rng.below(1000), SIZE);
     rig.sim.throttle(RATE);
-    let args = ["--part-size", text, "--parallel", &CONNECTIONS.to_string(), "-q"];
+    let direct = if rng.below(2) == 0 { "on" } else { "off" };
+    let parallel = CONNECTIONS.to_string();
+    let args = ["--part-size", text, "--parallel", &parallel, "--direct-io", direct, "-q"];
     let prompt = COMMIT_WINDOW + DURING_SYNC + CONNECTIONS * part;
     let mut kept: Vec<Range<u64>> = Vec::new();
     let mut tally = Tally { downloads: 1, ..Tally::default() };

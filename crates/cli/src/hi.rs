@@ -4,14 +4,14 @@
 use crate::asked::{Asked, Waits};
 use crate::environment::Environment;
 use crate::low::{
-    ChangeAction, DurabilityLevel, GetArgs, ParallelChoice, PartSizeChoice, ResumeMode, SafetyArgs,
-    TransferArgs, VerifyArgs, VerifyMode,
+    ChangeAction, DirectIoChoice, DurabilityLevel, GetArgs, ParallelChoice, PartSizeChoice,
+    ResumeMode, SafetyArgs, TransferArgs, VerifyArgs, VerifyMode,
 };
 use crate::source::Source;
 use ossget::{
-    Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, Download, Durability, Error,
-    ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify, Symlink,
-    Verification,
+    Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, DirectIo, Download, Durability,
+    Error, ErrorKind, ExtentRequest, Object, OnChange, Parallel, PartSize, Resume, ResumeVerify,
+    Symlink, Verification,
 };
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -67,6 +67,7 @@ struct Safety {
     resume: Resume,
     resume_verify: ResumeVerify,
     durability: Durability,
+    direct_io: DirectIo,
     crc: CrcPolicy,
     checksum: Option<Checksum>,
     wait_lock: Option<Duration>,
@@ -113,6 +114,7 @@ impl HiArgs {
             .resume(self.safety.resume)
             .resume_verify(self.safety.resume_verify)
             .durability(self.safety.durability)
+            .direct_io(self.safety.direct_io)
             .crc(self.safety.crc)
             .clobber(self.safety.clobber)
             .on_change(self.safety.on_change)
@@ -218,6 +220,10 @@ impl Safety {
                 None | Some(DurabilityLevel::Full) => Durability::Full,
                 Some(DurabilityLevel::Process) => Durability::Process,
                 Some(DurabilityLevel::None) => Durability::None,
+            },
+            direct_io: match low.direct_io {
+                Some(DirectIoChoice::On) => DirectIo::On,
+                None | Some(DirectIoChoice::Off) => DirectIo::Off,
             },
             crc: if low.require_crc { CrcPolicy::Require } else { CrcPolicy::Accept },
             checksum: low.checksum,

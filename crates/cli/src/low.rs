@@ -8,8 +8,8 @@ mod network;
 mod request;
 
 pub(crate) use choices::{
-    AddressingStyle, ChangeAction, ColorChoice, DurabilityLevel, ParallelChoice, PartSizeChoice,
-    ResumeMode, SignVersion, VerifyMode, Withheld,
+    AddressingStyle, ChangeAction, ColorChoice, DirectIoChoice, DurabilityLevel, ParallelChoice,
+    PartSizeChoice, ResumeMode, SignVersion, VerifyMode, Withheld,
 };
 pub(crate) use config::{ConfigAction, ConfigArgs, ProfileArgs};
 pub(crate) use looking::{CatArgs, DoctorArgs, ReadingArgs, SignArgs, StatArgs};
@@ -323,6 +323,9 @@ pub(crate) struct SafetyArgs {
     /// [default: full].
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub(crate) durability: Option<DurabilityLevel>,
+    /// Write past the system's page cache [default: off].
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub(crate) direct_io: Option<DirectIoChoice>,
     /// Fail where the service gives no CRC-64 to compare with.
     #[arg(long)]
     pub(crate) require_crc: bool,

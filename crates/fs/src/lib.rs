@@ -23,16 +23,18 @@
 
 #![deny(unsafe_code)]
 
+mod aligned;
 mod error;
 mod native;
 mod traits;
 
+pub use aligned::{AlignedBuf, DIRECT_BLOCK};
 pub use error::{FsError, FsErrorKind};
 pub use native::{
     Claim, FoundCheckpoint, Holder, Leftover, LeftoverRole, NativeFileSystem, Nature, Survey,
     make_directories,
 };
 pub use traits::{
-    Caveat, CheckpointFile, DestinationLock, DestinationState, FileId, FileSystem, OpenedPartial,
-    PartialFile, Place, PublishMode, Syncing, Unfinished, Unusable,
+    Caveat, CheckpointFile, DestinationLock, DestinationState, DirectFile, FileId, FileSystem,
+    OpenedPartial, PartialFile, Place, PublishMode, Syncing, Unfinished, Unusable,
 };

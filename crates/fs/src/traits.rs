@@ -1,6 +1,6 @@
 //! The seam between the engine and a file system.
 
-use crate::FsError;
+use crate::{AlignedBuf, FsError};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -268,6 +268,11 @@ pub trait PartialFile: fmt::Debug + Send + Sync {
     /// `Storage`, also when the file ends early.
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> Result<(), FsError>;
 
+    /// The same file, to be written past the page cache, where the file system takes such writes.
+    fn direct(self: Arc<Self>) -> Option<Arc<dyn DirectFile>> {
+        None
+    }
+
     /// Starts write-back of a finished stretch without waiting. Only a hint.
     fn start_writeback(&self, offset: u64, len: u64);
 
@@ -295,6 +300,23 @@ pub trait PartialFile: fmt::Debug + Send + Sync {
     ///
     /// `Storage`, also when the file no longer has a name.
     fn check(&self) -> Result<(FileId, u64), FsError>;
+}
+
+/// A partial file that is written past the page cache.
+pub trait DirectFile: fmt::Debug + Send + Sync {
+    /// Writes the first `len` bytes of `buf` at `offset`: whole blocks of
+    /// [`DIRECT_BLOCK`](crate::DIRECT_BLOCK) that lie at a multiple of it past the page cache, the
+    /// rest through it. No block may be written both ways at the same time.
+    ///
+    /// # Durability
+    ///
+    /// As after [`PartialFile::write_all_at`]: only a later [`PartialFile::sync_data`] makes them
+    /// durable.
+    ///
+    /// # Errors
+    ///
+    /// `NoSpace`, `TooLarge`, `Storage`.
+    fn write_all_at(&self, buf: &AlignedBuf, len: usize, offset: u64) -> Result<(), FsError>;
 }
 
 /// The checkpoint file: bytes at positions; their meaning is the caller's.

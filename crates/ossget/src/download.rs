@@ -3,9 +3,9 @@
 use crate::driver;
 use crate::options::Options;
 use crate::{
-    Checksum, Client, Clobber, CrcPolicy, DownloadEvent, DownloadHandle, Downloaded, Durability,
-    Error, ExtentRequest, Object, OnChange, Parallel, PartSize, Progress, Resume, ResumeVerify,
-    Symlink,
+    Checksum, Client, Clobber, CrcPolicy, DirectIo, DownloadEvent, DownloadHandle, Downloaded,
+    Durability, Error, ExtentRequest, Object, OnChange, Parallel, PartSize, Progress, Resume,
+    ResumeVerify, Symlink,
 };
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -86,6 +86,12 @@ impl Download {
     /// What the download survives.
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.options.durability = durability;
+        self
+    }
+
+    /// Whether the partial file is written past the system's page cache.
+    pub const fn direct_io(mut self, direct_io: DirectIo) -> Self {
+        self.options.direct_io = direct_io;
         self
     }
 

@@ -43,6 +43,20 @@ pub enum Durability {
     None,
 }
 
+/// Whether the partial file is written past the system's page cache.
+///
+/// That costs less of the processor's time, and what others have in the cache stays there; but
+/// what was downloaded is not in it either, and it is not faster on every disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DirectIo {
+    /// Through the page cache.
+    #[default]
+    Off,
+    /// Past it, where the file system takes such writes and the part size is a multiple of 4 KiB.
+    On,
+}
+
 /// What to do about an earlier run's checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -90,6 +104,7 @@ pub(crate) struct Options {
     pub(crate) process: Option<String>,
     pub(crate) checkpoint_dir: Option<PathBuf>,
     pub(crate) durability: Durability,
+    pub(crate) direct_io: DirectIo,
     pub(crate) resume: Resume,
     pub(crate) resume_verify: ResumeVerify,
     pub(crate) on_change: OnChange,
@@ -132,6 +147,7 @@ impl Default for Options {
             process: None,
             checkpoint_dir: None,
             durability: Durability::Full,
+            direct_io: DirectIo::Off,
             resume: Resume::Auto,
             resume_verify: ResumeVerify::Full,
             on_change: OnChange::Restart,

@@ -184,9 +184,12 @@ impl Bench {
         }
     }
 
-    fn command(&self, story: &Story) -> Command {
+    fn command(&mut self, story: &Story) -> Command {
         let (part, parallel) = (story.part.to_string(), story.parallel.to_string());
+        // Runs of one story may differ in this.
+        let direct = if self.rng.one_in(2) { "on" } else { "off" };
         let mut command = self.rig.command(&["--part-size", &part, "--parallel", &parallel]);
+        command.args(["--direct-io", direct]);
         if let Some(checkpoints) = &story.checkpoints {
             command.arg("--checkpoint-dir").arg(checkpoints);
         }
@@ -300,7 +303,7 @@ impl Bench {
     }
 
     /// The next run, whose power stays on, fetches what is missing and leaves the object alone.
-    fn finish(&self, story: &Story) {
+    fn finish(&mut self, story: &Story) {
         self.rig.sim.unthrottle();
         self.rig.sim.clear_requests();
         let before = story.remains();

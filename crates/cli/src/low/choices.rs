@@ -75,6 +75,15 @@ pub(crate) enum DurabilityLevel {
     None,
 }
 
+/// `--direct-io`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DirectIoChoice {
+    /// Where the file system takes it.
+    On,
+    /// Through the cache.
+    Off,
+}
+
 /// `--on-change`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ChangeAction {

@@ -1,8 +1,9 @@
 //! The partial file, and what stands at the destination.
 
+use super::direct::NativeDirect;
 use super::lock::Guard;
 use super::sys::{self, Dir};
-use crate::{FileId, FsError, FsErrorKind, PartialFile, Syncing};
+use crate::{DirectFile, FileId, FsError, FsErrorKind, PartialFile, Syncing};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,18 @@ impl NativeFile {
         Self { file, path, poison: Poison::default(), syncing, role, guard }
     }
 
+    /// What it is open as.
+    pub(super) const fn descriptor(&self) -> &File {
+        &self.file
+    }
+
+    /// Passes on how a write went, wherever it went to.
+    pub(super) fn note(&self, written: io::Result<()>) -> Result<(), FsError> {
+        self.poison
+            .note(written)
+            .map_err(|error| FsError::from_io("cannot write to", &self.path, error))
+    }
+
     fn require_writable(&self) -> Result<(), FsError> {
         match self.role {
             Role::Partial => Ok(()),
@@ -98,9 +111,12 @@ impl NativeFile {
 impl PartialFile for NativeFile {
     fn write_all_at(&self, buf: &[u8], offset: u64) -> Result<(), FsError> {
         self.require_writable()?;
-        self.poison
-            .note(sys::write_all_at(&self.file, buf, offset))
-            .map_err(|e| FsError::from_io("cannot write to", &self.path, e))
+        self.note(sys::write_all_at(&self.file, buf, offset))
+    }
+
+    fn direct(self: Arc<Self>) -> Option<Arc<dyn DirectFile>> {
+        self.require_writable().ok()?;
+        NativeDirect::open(self).map(|direct| Arc::new(direct) as Arc<dyn DirectFile>)
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> Result<(), FsError> {

@@ -2,6 +2,7 @@
 
 mod acquire;
 mod checkpoint;
+mod direct;
 mod directories;
 mod file;
 mod lock;

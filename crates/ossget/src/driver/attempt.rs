@@ -1,5 +1,6 @@
 //! One attempt: one ranged GET, hashed and written as it arrives.
 
+use super::direct::{Collector, DirectPartial};
 use super::report::{Attached, Report, Reporter};
 use crate::Object;
 use crate::source::{RangeBody, Source, SourceError, transport_failure};
@@ -29,6 +30,8 @@ pub(super) struct Fetching {
     pub(super) identity: ObjectIdentity,
     pub(super) plan: PartPlan,
     pub(super) partial: Arc<dyn PartialFile>,
+    /// The same file, where it is written past the page cache.
+    pub(super) direct: Option<DirectPartial>,
     pub(super) syncing: Syncing,
     pub(super) reporter: Reporter,
 }
@@ -51,6 +54,11 @@ pub(super) async fn run(
         biased;
         () = abort.notified() => End::aborted(),
         end = transfer(&fetching, range, &mut writer) => end,
+    };
+    // Also of an attempt that failed: what is reported of it is in the file.
+    let end = match writer.settle().await {
+        Ok(()) => end,
+        Err(error) => End::Storage(error),
     };
     if let Some(last) = writer.last.take() {
         return reporter.event(last);
@@ -110,7 +118,7 @@ async fn transfer(fetching: &Fetching, range: ByteRange, writer: &mut Writer<'_>
             let error = SourceError::protocol("the server sent more bytes than it said");
             return End::source(error);
         }
-        match writer.write(&chunk) {
+        match writer.write(&chunk).await {
             Ok(()) if writer.last.is_some() => {
                 // The connection is free again once the end of the body has been seen; the last
                 // part is reported after that, so that the next request finds it free.
@@ -137,6 +145,8 @@ struct Writer<'a> {
     in_part: u64,
     unreported: u64,
     last_report: Instant,
+    /// Where the file is written past the page cache.
+    collector: Option<Collector>,
     /// The report of the range's last part, once that is complete.
     last: Option<Event>,
 }
@@ -144,6 +154,8 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(fetching: &'a Fetching, attempt: AttemptId, range: ByteRange) -> Self {
         let part = attempt.part();
+        let at = range.start() - fetching.plan.extent().start();
+        let collector = fetching.direct.clone().and_then(|partial| Collector::new(partial, at));
         Self {
             fetching,
             attempt,
@@ -155,6 +167,7 @@ impl<'a> Writer<'a> {
             in_part: 0,
             unreported: 0,
             last_report: Instant::now(),
+            collector,
             last: None,
         }
     }
@@ -165,20 +178,17 @@ impl<'a> Writer<'a> {
 
     /// Writes a chunk and reports the parts it completes, except the last of the range, whose
     /// report is kept.
-    fn write(&mut self, chunk: &Bytes) -> Result<(), FsError> {
+    async fn write(&mut self, chunk: &Bytes) -> Result<(), FsError> {
         let mut rest = &chunk[..];
         while !rest.is_empty() {
             let room = usize::try_from(self.part_end - self.position).unwrap_or(usize::MAX);
-            let (now, later) = rest.split_at(rest.len().min(room));
-            rest = later;
-            self.digest.update(now);
-            let at = self.position - self.fetching.plan.extent().start();
-            self.fetching.partial.write_all_at(now, at)?;
-            let len = now.len() as u64;
-            self.position += len;
-            self.in_part += len;
-            self.unreported += len;
+            let taken = self.put(&rest[..rest.len().min(room)]).await?;
+            rest = &rest[taken..];
+            self.position += taken as u64;
+            self.unreported += taken as u64;
             if self.position == self.part_end {
+                self.flush().await?;
+                self.written().await?;
                 let stored = self.part_stored();
                 if self.position >= self.range.end() {
                     self.last = Some(stored);
@@ -197,6 +207,52 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Takes some of the next bytes, all of the same part, and says how many.
+    async fn put(&mut self, bytes: &[u8]) -> Result<usize, FsError> {
+        let Some(collector) = &mut self.collector else {
+            self.digest.update(bytes);
+            let at = self.position - self.fetching.plan.extent().start();
+            self.fetching.partial.write_all_at(bytes, at)?;
+            self.in_part += bytes.len() as u64;
+            return Ok(bytes.len());
+        };
+        let taken = collector.take(bytes);
+        if collector.is_full() {
+            self.flush().await?;
+        }
+        Ok(taken)
+    }
+
+    /// Hashes what is collected, and begins to write it.
+    async fn flush(&mut self) -> Result<(), FsError> {
+        let Some(collector) = &mut self.collector else { return Ok(()) };
+        let collected = collector.collected();
+        if collected.is_empty() {
+            return Ok(());
+        }
+        self.digest.update(collected);
+        self.in_part += collected.len() as u64;
+        collector.submit().await
+    }
+
+    /// Waits until all that was flushed is in the file.
+    async fn written(&mut self) -> Result<(), FsError> {
+        match &mut self.collector {
+            Some(collector) => collector.settle().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what can be written of what is collected: whole blocks, so that another attempt can
+    /// go on past the page cache.
+    async fn settle(&mut self) -> Result<(), FsError> {
+        if let Some(collector) = &mut self.collector {
+            collector.cut();
+        }
+        self.flush().await?;
+        self.written().await
+    }
+
     fn part_stored(&mut self) -> Event {
         let piece = self.tail();
         let stored = Event::Stored {
@@ -205,7 +261,7 @@ impl<'a> Writer<'a> {
             bytes: piece.bytes,
             crc: piece.crc,
         };
-        if self.fetching.syncing == Syncing::Full {
+        if self.fetching.syncing == Syncing::Full && self.collector.is_none() {
             let at = self.position - self.fetching.plan.extent().start() - piece.bytes;
             self.fetching.partial.start_writeback(at, piece.bytes);
         }

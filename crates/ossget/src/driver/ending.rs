@@ -92,13 +92,10 @@ impl Driver {
         let (storage, left) = (self.storage.clone(), self.left.clone());
         let open = self.open.take();
         let as_bound = open.as_ref().is_some_and(|it| it.prepared.trust == Trust::AsBound);
-        let cleaned = blocking(move || {
-            if let Some(open) = open {
-                open.committer.end();
-            }
-            storage.clean_up(&left).map_err(Error::storage)
-        })
-        .await;
+        if let Some(open) = open {
+            open.close().await;
+        }
+        let cleaned = blocking(move || storage.clean_up(&left).map_err(Error::storage)).await;
         if let Err(error) = cleaned {
             self.teller.warn(format!("the checkpoint could not be removed: {error}"));
         }
@@ -118,11 +115,11 @@ impl Driver {
         let resumable =
             remains == Remains::Keep && begun && !changed && self.storage.is_recording();
         let published = self.publishing;
+        let prepared = match open {
+            Some(open) => Some(open.close().await),
+            None => None,
+        };
         let cleaned = blocking(move || {
-            let prepared = open.map(|open| {
-                open.committer.end();
-                open.prepared
-            });
             let prepared = prepared.as_ref();
             let name = prepared.map(|it| &*it.name);
             match remains {

@@ -5,8 +5,10 @@
 //! runs on the blocking pool.
 
 mod attempt;
+mod begun;
 mod committer;
 mod destination;
+mod direct;
 mod ending;
 mod hash;
 mod pace;
@@ -18,13 +20,15 @@ mod telling;
 mod waiting;
 
 use crate::download::Download;
-use crate::options::{Options, Resume};
+use crate::options::{DirectIo, Options, Resume};
 use crate::{Client, Downloaded, Error, ErrorKind, Object};
 pub(crate) use pace::Pace;
 pub(crate) use storage::random;
 
 use attempt::Fetching;
+use begun::Begun;
 use committer::Committer;
+use direct::DirectPartial;
 use ending::{Failures, in_full};
 use hash::Examined;
 use ossget_core::session::{
@@ -49,7 +53,8 @@ pub(crate) async fn run(mut download: Download) -> Result<Downloaded, Error> {
         return processed::run(download, style).await;
     }
     let handle = download.handle.clone();
-    let Begun { client, object, options, storage, mut left, mut teller } = begin(download).await?;
+    let Begun { client, object, options, storage, mut left, mut teller } =
+        Begun::new(download).await?;
     let mut config = session_config(&options);
     config.recording = storage.recording;
     // The wait for the lock is no part of what is timed from here on.
@@ -80,38 +85,6 @@ pub(crate) async fn run(mut download: Download) -> Result<Downloaded, Error> {
         failures: Failures::default(),
     };
     driver.drive(handle).await
-}
-
-/// A download that has its destination to itself.
-struct Begun {
-    client: Client,
-    object: Arc<Object>,
-    options: Arc<Options>,
-    storage: Storage,
-    left: Arc<Left>,
-    teller: Teller,
-}
-
-/// Takes the destination's lock and looks at what an earlier run left.
-async fn begin(download: Download) -> Result<Begun, Error> {
-    let Download { client, object, destination, options, handle, observer } = download;
-    let object = Arc::new(object);
-    let options = Arc::new(options);
-    let mut teller = Teller::new(observer, handle.clone());
-    let open = || {
-        let (object, options) = (Arc::clone(&object), Arc::clone(&options));
-        let (destination, files) = (destination.clone(), Arc::clone(&client.file_system));
-        blocking(move || {
-            let destination =
-                destination::resolve(&destination, &object.file_name(), options.syncing())?;
-            let storage = Storage::lock(files.as_ref(), &destination, &object, &options)?;
-            let left = storage.load(&object, &options)?;
-            storage.refuse_existing(&left).map_err(Error::storage)?;
-            Ok((storage, Arc::new(left)))
-        })
-    };
-    let (storage, left) = waiting::for_lock(options.wait_lock, &handle, &mut teller, open).await?;
-    Ok(Begun { client, object, options, storage, left, teller })
 }
 
 fn session_config(options: &Options) -> SessionConfig {
@@ -173,6 +146,21 @@ struct Open {
     prepared: Prepared,
     fetching: Arc<Fetching>,
     committer: Committer,
+    /// Ends when nothing is being written any more.
+    writes: mpsc::Receiver<()>,
+}
+
+impl Open {
+    /// Waits until nobody writes or records any more, and with that for the end of their hold on
+    /// the destination's lock.
+    async fn close(self) -> Prepared {
+        let Self { prepared, fetching, committer, mut writes } = self;
+        drop(fetching);
+        while writes.recv().await.is_some() {}
+        // Nobody can be told of a panic of the thread; it was printed.
+        drop(spawn_blocking(move || committer.end()).await);
+        prepared
+    }
 }
 
 /// An attempt under way.
@@ -377,16 +365,19 @@ impl Driver {
                 let committer = storage
                     .committer(&prepared, reporter.clone())
                     .inspect_err(|_| drop(storage.leave(Some(&prepared.name))))?;
+                let (held, writes) = mpsc::channel(1);
+                let direct = storage.direct(&prepared);
                 let fetching = Arc::new(Fetching {
                     source,
                     object,
                     identity,
                     plan,
                     partial: Arc::clone(&prepared.partial),
+                    direct: direct.map(|file| DirectPartial { file, held }),
                     syncing: storage.syncing,
                     reporter: reporter.clone(),
                 });
-                let open = Open { prepared, fetching, committer };
+                let open = Open { prepared, fetching, committer, writes };
                 Ok((partial, Attached::Open(Box::new(open))))
             });
             match opened {
@@ -441,6 +432,9 @@ impl Driver {
             self.teller.warn_once([UNPINNED.to_owned()]);
         }
         if let Some(open) = &self.open {
+            if self.options.direct_io == DirectIo::On && open.fetching.direct.is_none() {
+                self.teller.warn_once([NO_DIRECT_IO.to_owned()]);
+            }
             let destination = self.storage.lock.canonical_destination();
             let parallel = self.options.parallel.limit();
             let progress = self.session.progress();
@@ -453,6 +447,9 @@ impl Driver {
 /// Neither a precondition nor a checksum could tell two contents apart.
 const UNPINNED: &str = "the server gives neither a strong ETag nor a CRC-64: if the object is \
                         replaced meanwhile, nothing tells";
+
+const NO_DIRECT_IO: &str = "the file system takes no direct writes, or the part size is no multiple \
+                            of 4 KiB: writing through the page cache";
 
 /// Runs what blocks where it may block.
 async fn blocking<T: Send + 'static>(

@@ -3,8 +3,10 @@
 //! It comes in one answer, of a length that may not be known before its end: nothing of it is
 //! fetched in parallel, recorded or resumed. It is written, synced and published as all files are.
 
+use super::begun::Begun;
+use super::ending::in_full;
 use super::hash::{Examined, examine};
-use super::{Begun, begin, blocking, broken, ending::in_full};
+use super::{blocking, broken};
 use crate::checksum::Checksum;
 use crate::download::Download;
 use crate::options::Resume;
@@ -30,7 +32,7 @@ pub(super) async fn run(mut download: Download, style: String) -> Result<Downloa
     refuse_what_needs_the_object(options.extent, options.crc, options.resume)?;
     options.resume = Resume::Off;
     let handle = download.handle.clone();
-    let mut processing = Processing::new(begin(download).await?, style);
+    let mut processing = Processing::new(Begun::new(download).await?, style);
     let fetched = tokio::select! {
         biased;
         () = handle.cancelled() => Err(cancelled()),

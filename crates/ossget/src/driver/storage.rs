@@ -1,7 +1,7 @@
 //! The disk side of a download: checkpoint, partial file, publishing. Everything here blocks.
 
 use crate::checkpoint::remains;
-use crate::options::{Clobber, Options, Resume, Symlink};
+use crate::options::{Clobber, DirectIo, Options, Resume, Symlink};
 use crate::{Checksum, Error, ErrorKind, Object};
 use ossget_core::session::{
     Event, Examination, PreparedPartial, Recording, ResumeVerify, StorageTask,
@@ -11,8 +11,8 @@ use ossget_core::{
     SlotCodec, Wanted, admit,
 };
 use ossget_fs::{
-    Caveat, CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, PartialFile, Place,
-    PublishMode, Syncing, Unfinished, Unusable,
+    Caveat, CheckpointFile, DIRECT_BLOCK, DestinationLock, DirectFile, FileSystem, FsError,
+    FsErrorKind, PartialFile, Place, PublishMode, Syncing, Unfinished, Unusable,
 };
 use sha2::{Digest as _, Sha256};
 use std::ffi::{OsStr, OsString};
@@ -33,6 +33,7 @@ pub(super) struct Storage {
     pub(super) destination_hash: [u8; 32],
     pub(super) recording: Recording,
     clobber: Clobber,
+    pub(super) direct_io: DirectIo,
     pub(super) checksum: Option<Checksum>,
     /// Set when the user wants to stop: long reads that nothing depends on end early.
     pub(super) stop: Arc<AtomicBool>,
@@ -125,6 +126,7 @@ impl Storage {
             destination_hash,
             recording,
             clobber: options.clobber,
+            direct_io: options.direct_io,
             checksum: options.checksum,
             stop: Arc::default(),
         })
@@ -194,6 +196,14 @@ impl Storage {
             }
             _ => Ok(damaged(partial_name)),
         }
+    }
+
+    /// The partial file, to be written past the page cache where that is wanted and can be.
+    pub(super) fn direct(&self, prepared: &Prepared) -> Option<Arc<dyn DirectFile>> {
+        // No block may belong to two parts: they may be written in different ways.
+        let is_whole = prepared.plan.part_size().is_multiple_of(DIRECT_BLOCK as u64);
+        let is_wanted = self.direct_io == DirectIo::On && is_whole;
+        is_wanted.then(|| Arc::clone(&prepared.partial).direct()).flatten()
     }
 
     /// Starts the thread that syncs and records.

@@ -12,7 +12,7 @@ mod model;
 mod rig;
 
 use model::Kept;
-use ossget::{Completion, Durability, ErrorKind, Parallel, PartSize};
+use ossget::{Completion, DirectIo, Durability, ErrorKind, Parallel, PartSize};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
@@ -39,6 +39,7 @@ struct Run {
     server: usize,
     part_kib: u64,
     durability: Durability,
+    direct_io: DirectIo,
     parallel: u32,
 }
 
@@ -76,9 +77,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let durability = prop_oneof![Just(Durability::Full), Just(Durability::Process)];
     let part = prop_oneof![Just(100), Just(128), Just(200)];
-    let run = (ends, 0..2_usize, part, durability, 1..6_u32).prop_map(
-        |(ends, server, part_kib, durability, parallel)| {
-            Step::Run(Run { ends, server, part_kib, durability, parallel })
+    let direct_io = prop_oneof![Just(DirectIo::Off), Just(DirectIo::On)];
+    let run = (ends, 0..2_usize, part, durability, direct_io, 1..6_u32).prop_map(
+        |(ends, server, part_kib, durability, direct_io, parallel)| {
+            Step::Run(Run { ends, server, part_kib, durability, direct_io, parallel })
         },
     );
     let damage = prop_oneof![
@@ -117,6 +119,7 @@ async fn play(steps: &[Step]) -> Result<u64, TestCaseError> {
         server: 0,
         part_kib: 100,
         durability: Durability::Full,
+        direct_io: DirectIo::Off,
         parallel: 4,
     };
     rig.run(&last).await?;
@@ -131,7 +134,8 @@ impl Rig {
             .download(run.server)
             .part_size(PartSize::kib(run.part_kib).expect("a legal size"))
             .parallel(Parallel::Fixed(parallel))
-            .durability(run.durability);
+            .durability(run.durability)
+            .direct_io(run.direct_io);
         let kept = Kept::read(self.dir.path(), &self.content);
         let from = |place: u16| u64::from(place) * self.content.size() / 65_536;
         let result = match run.ends {

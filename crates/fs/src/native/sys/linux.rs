@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
+use std::os::fd::AsRawFd as _;
 
 /// Opens a name in a directory so that the kernel itself refuses links and ways out.
 pub(super) fn open_at(dir: &File, name: &OsStr, flags: OFlags, mode: Mode) -> io::Result<File> {
@@ -53,6 +54,15 @@ pub(crate) fn drop_cache(file: &File, offset: u64, len: u64) {
     if let Some(len) = NonZeroU64::new(len) {
         let _only_a_hint = rustix::fs::fadvise(file, offset, Some(len), Advice::DontNeed);
     }
+}
+
+/// Opens the file once more, for direct writes.
+///
+/// By way of `/proc`, since its name may lead to another file by now.
+pub(crate) fn open_direct(file: &File) -> io::Result<File> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
 
 /// The file will be read in order.

@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
-pub(crate) use platform::{advise_sequential, drop_cache, start_writeback, umask};
+pub(crate) use platform::{advise_sequential, drop_cache, open_direct, start_writeback, umask};
 
 /// An open directory. The directory may be renamed meanwhile: the descriptor stays valid.
 #[derive(Debug)]
@@ -149,6 +149,11 @@ pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 pub(crate) fn is_link_error(error: &io::Error) -> bool {
     // FreeBSD says EMLINK.
     matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::MLINK))
+}
+
+/// Whether a direct write failed because there are none here, or none of such blocks.
+pub(crate) fn is_no_direct_error(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::OPNOTSUPP))
 }
 
 /// Makes the file `len` bytes long and reserves them where the file system can.

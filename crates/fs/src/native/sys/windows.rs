@@ -172,6 +172,16 @@ pub(crate) fn start_writeback(_file: &File, _offset: u64, _len: u64) {}
 /// No such hint here.
 pub(crate) fn drop_cache(_file: &File, _offset: u64, _len: u64) {}
 
+/// There is no direct write that could fail.
+pub(crate) fn is_no_direct_error(_error: &io::Error) -> bool {
+    false
+}
+
+/// None are known here.
+pub(crate) fn open_direct(_file: &File) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// No such hint here.
 pub(crate) fn advise_sequential(_file: &File) {}
 
