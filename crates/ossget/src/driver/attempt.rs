@@ -60,6 +60,9 @@ pub(super) async fn run(
         Ok(()) => end,
         Err(error) => End::Storage(error),
     };
+    if !matches!(end, End::Storage(_)) {
+        writer.report_if_stored();
+    }
     if let Some(last) = writer.last.take() {
         return reporter.event(last);
     }
@@ -178,23 +181,24 @@ impl<'a> Writer<'a> {
 
     /// Writes a chunk and reports the parts it completes, except the last of the range, whose
     /// report is kept.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it may have taken some of the chunk; [`Writer::settle`] then brings to an end what
+    /// was begun.
     async fn write(&mut self, chunk: &Bytes) -> Result<(), FsError> {
         let mut rest = &chunk[..];
         while !rest.is_empty() {
             let room = usize::try_from(self.part_end - self.position).unwrap_or(usize::MAX);
             let taken = self.put(&rest[..rest.len().min(room)]).await?;
             rest = &rest[taken..];
-            self.position += taken as u64;
-            self.unreported += taken as u64;
             if self.position == self.part_end {
                 self.flush().await?;
                 self.written().await?;
-                let stored = self.part_stored();
-                if self.position >= self.range.end() {
-                    self.last = Some(stored);
+                self.report_if_stored();
+                if self.last.is_some() {
                     return Ok(());
                 }
-                self.fetching.reporter.event(stored);
             }
         }
         if self.unreported >= REPORT_BYTES
@@ -214,25 +218,35 @@ impl<'a> Writer<'a> {
             let at = self.position - self.fetching.plan.extent().start();
             self.fetching.partial.write_all_at(bytes, at)?;
             self.in_part += bytes.len() as u64;
+            self.took(bytes.len());
             return Ok(bytes.len());
         };
         let taken = collector.take(bytes);
-        if collector.is_full() {
+        let is_full = collector.is_full();
+        self.took(taken);
+        if is_full {
             self.flush().await?;
         }
         Ok(taken)
     }
 
-    /// Hashes what is collected, and begins to write it.
+    const fn took(&mut self, bytes: usize) {
+        self.position += bytes as u64;
+        self.unreported += bytes as u64;
+    }
+
+    /// Hashes what is collected and begins to write it, once what came before it is written.
     async fn flush(&mut self) -> Result<(), FsError> {
-        let Some(collector) = &mut self.collector else { return Ok(()) };
-        let collected = collector.collected();
-        if collected.is_empty() {
-            return Ok(());
+        self.written().await?;
+        if let Some(collector) = &mut self.collector {
+            let collected = collector.collected();
+            if !collected.is_empty() {
+                self.digest.update(collected);
+                self.in_part += collected.len() as u64;
+                collector.submit();
+            }
         }
-        self.digest.update(collected);
-        self.in_part += collected.len() as u64;
-        collector.submit().await
+        Ok(())
     }
 
     /// Waits until all that was flushed is in the file.
@@ -240,6 +254,20 @@ impl<'a> Writer<'a> {
         match &mut self.collector {
             Some(collector) => collector.settle().await,
             None => Ok(()),
+        }
+    }
+
+    /// Reports the current part if all of it is in the file; that of the range's last part is kept.
+    fn report_if_stored(&mut self) {
+        let begins = self.fetching.plan.range(self.part).map_or(0, ByteRange::start);
+        let begins = begins.max(self.range.start());
+        if self.in_part == 0 || begins + self.in_part != self.part_end {
+            return;
+        }
+        let stored = self.part_stored();
+        match self.position >= self.range.end() {
+            true => self.last = Some(stored),
+            false => self.fetching.reporter.event(stored),
         }
     }
 

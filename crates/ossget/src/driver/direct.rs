@@ -66,9 +66,8 @@ impl Collector {
         self.filled -= self.filled % DIRECT_BLOCK;
     }
 
-    /// Begins to write what is collected, once what came before it is written.
-    pub(super) async fn submit(&mut self) -> Result<(), FsError> {
-        self.settle().await?;
+    /// Begins to write what is collected. What came before it must be [settled](Self::settle).
+    pub(super) fn submit(&mut self) {
         let next = self.spare.take().unwrap_or_else(|| AlignedBuf::zeroed(COLLECTED));
         let block = std::mem::replace(&mut self.filling, next);
         let (len, at) = (std::mem::take(&mut self.filled), self.at);
@@ -80,18 +79,86 @@ impl Collector {
             drop(held);
             written.map(|()| block)
         }));
-        Ok(())
     }
 
     /// Waits until all that was submitted is written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it changes nothing: the next one waits for the same write.
     pub(super) async fn settle(&mut self) -> Result<(), FsError> {
-        if let Some(writing) = self.writing.take() {
-            self.spare = Some(writing.await.unwrap_or_else(|error| {
+        if let Some(writing) = &mut self.writing {
+            let written = writing.await;
+            self.writing = None;
+            self.spare = Some(written.unwrap_or_else(|error| {
                 let error = std::io::Error::other(error);
                 let doing = "a defect of ossget stopped the writing of";
                 Err(FsError::new(FsErrorKind::Storage, doing, "the partial file", Some(error)))
             })?);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Mutex, mpsc as std_mpsc};
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    /// Writes when it is told to, and remembers what.
+    #[derive(Debug)]
+    struct Gate {
+        told: Mutex<std_mpsc::Receiver<()>>,
+        written: Mutex<Vec<(u64, Vec<u8>)>>,
+    }
+
+    impl DirectFile for Gate {
+        fn write_all_at(&self, buf: &AlignedBuf, len: usize, offset: u64) -> Result<(), FsError> {
+            self.told.lock().unwrap().recv().unwrap();
+            self.written.lock().unwrap().push((offset, buf.bytes()[..len].to_vec()));
+            Ok(())
+        }
+    }
+
+    fn gate() -> (Arc<Gate>, std_mpsc::Sender<()>) {
+        let (tell, told) = std_mpsc::channel();
+        (Arc::new(Gate { told: Mutex::new(told), written: Mutex::default() }), tell)
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_given_up_leaves_the_write_to_be_waited_for() {
+        let (file, tell) = gate();
+        let (held, mut writes) = mpsc::channel(1);
+        let partial = DirectPartial { file: Arc::clone(&file) as Arc<dyn DirectFile>, held };
+        let mut collector = Collector::new(partial, 8192).unwrap();
+        assert_eq!(collector.take(&[7; 5000]), 5000);
+        collector.cut();
+        assert_eq!(collector.collected(), [7; 4096]);
+        collector.submit();
+        for _ in 0..2 {
+            assert!(timeout(Duration::from_millis(20), collector.settle()).await.is_err());
+        }
+        assert!(file.written.lock().unwrap().is_empty());
+        tell.send(()).unwrap();
+        collector.settle().await.unwrap();
+        assert_eq!(*file.written.lock().unwrap(), [(8192, vec![7; 4096])]);
+        assert_eq!(collector.take(&[8; 10]), 10);
+        collector.submit();
+        // The attempt ends, and its last write does not.
+        drop(collector);
+        assert!(timeout(Duration::from_millis(20), writes.recv()).await.is_err());
+        tell.send(()).unwrap();
+        assert_eq!(writes.recv().await, None);
+        assert_eq!(file.written.lock().unwrap()[1], (12_288, vec![8; 10]));
+    }
+
+    #[test]
+    fn what_does_not_begin_with_a_block_is_not_collected() {
+        let (held, _writes) = mpsc::channel(1);
+        let partial = DirectPartial { file: gate().0, held };
+        assert!(Collector::new(partial.clone(), 4095).is_none());
+        assert!(Collector::new(partial, 0).is_some());
     }
 }
