@@ -68,7 +68,7 @@ async fn copy_object(asked: Asked, low: &ReadingArgs) -> Result<Option<Integrity
             return Ok(None);
         }
     }
-    Ok(Some(reader.integrity()))
+    Ok(block_in_place(flush)?.is_continue().then(|| reader.integrity()))
 }
 
 /// Copies what the service makes of the object; `None` where nobody wants the rest.
@@ -84,12 +84,22 @@ async fn copy_processed(
             return Ok(None);
         }
     }
-    Ok(Some(Integrity::UnverifiedByServer))
+    Ok(block_in_place(flush)?.is_continue().then_some(Integrity::UnverifiedByServer))
 }
 
 /// Writes to standard output; breaks off where nobody reads it any more, which is no error.
 fn write(chunk: &[u8]) -> Result<ControlFlow<()>, Error> {
-    match io::stdout().lock().write_all(chunk) {
+    written(io::stdout().lock().write_all(chunk))
+}
+
+/// Writes what standard output still holds back: at the end of the process nobody would learn that
+/// it could not be written.
+fn flush() -> Result<ControlFlow<()>, Error> {
+    written(io::stdout().lock().flush())
+}
+
+fn written(result: io::Result<()>) -> Result<ControlFlow<()>, Error> {
+    match result {
         Ok(()) => Ok(ControlFlow::Continue(())),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
         Err(error) => {
