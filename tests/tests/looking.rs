@@ -105,6 +105,19 @@ fn cat_fails_after_the_last_byte_if_the_whole_is_wrong() {
     assert!(stderr(&output).contains("CRC-64"), "{}", stderr(&output));
 }
 
+/// Standard output holds the last bytes back: whether they could be written shows at its end.
+#[cfg(target_os = "linux")]
+#[test]
+fn cat_fails_if_its_last_bytes_cannot_be_written() {
+    let rig = Rig::new(15, SIZE);
+    for more in [&["--range", "0-9"][..], &["--process", "image/info"], &[]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let output = rig.ossget(&[ARGS, more].concat()).stdout(full).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(7), "{more:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("No space left"), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn cat_stops_quietly_when_its_reader_does() {
     let rig = Rig::new(6, SIZE);
@@ -261,8 +274,16 @@ fn a_url_that_processes_is_read_as_the_stream_that_it_is() {
         assert!(args.len() == 3 && args[2] == file || output.stdout == made(&rig));
     }
     assert!(std::fs::read(file).expect("a file") == made(&rig));
-    for args in [&["cat", url, "--range", "0-1"][..], &["cat", url, "--process", "image/info"]] {
-        assert_eq!(run(&rig, args).status.code(), Some(2), "{args:?}");
+    let encoded = url.replace("x-oss-process", "x-oss%2Dprocess");
+    assert!(run(&rig, &["cat", &encoded]).stdout == made(&rig));
+    for args in [
+        &["cat", url, "--range", "0-1"][..],
+        &["cat", url, "--process", "image/info"],
+        &["stat", url],
+        &["verify", file, url],
+    ] {
+        let output = run(&rig, args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
     }
 }
 

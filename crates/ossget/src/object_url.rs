@@ -53,7 +53,10 @@ impl ObjectUrl {
     /// What the service is to make of the object: `x-oss-process`.
     #[must_use]
     pub fn process(&self) -> Option<String> {
-        parameter(&self.target, "x-oss-process")
+        // The service tells upper from lower case here, and takes the name percent-encoded, too.
+        let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let mut all = parameters(&self.target);
+        all.find(|(name, _)| decoded(name) == "x-oss-process").map(|(_, value)| decoded(value))
     }
 
     /// All of it, with its query: a secret.

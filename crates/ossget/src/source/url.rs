@@ -86,6 +86,12 @@ impl UrlSource {
     }
 
     async fn look(&self, object: &Object) -> Result<ObjectStat, SourceError> {
+        if self.url.process().is_some() {
+            let what = "the URL is of what the service makes of an object, and not of the object";
+            return Err(SourceError::new(Failure::Fatal, what)
+                .with_kind(ErrorKind::Config)
+                .with_hint("read it with `get` or `cat`, or take a URL without `x-oss-process`"));
+        }
         let headers = HeaderMap::from_iter([(RANGE, HeaderValue::from_static("bytes=0-0"))]);
         let response = self.get(object, headers).await?;
         let headers = &response.head.headers;
