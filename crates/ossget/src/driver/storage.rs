@@ -155,7 +155,7 @@ impl Storage {
     pub(super) fn refuse_clobbering(&self) -> Result<(), FsError> {
         if self.clobber == Clobber::Refuse && self.lock.destination()?.is_some() {
             let path = self.lock.canonical_destination();
-            return Err(FsError::new(FsErrorKind::Exists, "replace", path, None));
+            return Err(FsError::new(FsErrorKind::Exists, "refused to replace", path, None));
         }
         Ok(())
     }
