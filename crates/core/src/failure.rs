@@ -176,6 +176,26 @@ mod tests {
     use alloc::collections::BTreeSet;
     use alloc::string::ToString;
 
+    const TRANSIENT: [Failure; 8] = [
+        Failure::Network,
+        Failure::Unsent,
+        Failure::Stalled,
+        Failure::Short,
+        Failure::Throttled,
+        Failure::Scarce,
+        Failure::Unavailable,
+        Failure::Protocol,
+    ];
+    const LASTING: [Failure; 7] = [
+        Failure::Denied,
+        Failure::NotFound,
+        Failure::Changed,
+        Failure::ExpiredCredentials,
+        Failure::ClockSkew,
+        Failure::Fatal,
+        Failure::Aborted,
+    ];
+
     #[test]
     fn a_known_code_decides() {
         for (status, code, class) in [
@@ -231,25 +251,9 @@ mod tests {
 
     #[test]
     fn each_is_told_in_words_of_its_own() {
-        let all = [
-            Failure::Network,
-            Failure::Unsent,
-            Failure::Stalled,
-            Failure::Short,
-            Failure::Throttled,
-            Failure::Scarce,
-            Failure::Unavailable,
-            Failure::Protocol,
-            Failure::Denied,
-            Failure::NotFound,
-            Failure::Changed,
-            Failure::ExpiredCredentials,
-            Failure::ClockSkew,
-            Failure::Fatal,
-            Failure::Aborted,
-        ];
-        let told: BTreeSet<_> = all.iter().map(ToString::to_string).collect();
-        assert!(told.len() == all.len() && !told.contains(""), "{told:?}");
+        let all = TRANSIENT.iter().chain(&LASTING);
+        let told: BTreeSet<_> = all.map(ToString::to_string).collect();
+        assert!(told.len() == TRANSIENT.len() + LASTING.len() && !told.contains(""), "{told:?}");
     }
 
     #[test]
@@ -285,26 +289,7 @@ mod tests {
 
     #[test]
     fn only_what_time_heals_is_transient() {
-        let transient = [
-            Failure::Network,
-            Failure::Unsent,
-            Failure::Stalled,
-            Failure::Short,
-            Failure::Throttled,
-            Failure::Scarce,
-            Failure::Unavailable,
-            Failure::Protocol,
-        ];
-        let lasting = [
-            Failure::Denied,
-            Failure::NotFound,
-            Failure::Changed,
-            Failure::ExpiredCredentials,
-            Failure::ClockSkew,
-            Failure::Fatal,
-            Failure::Aborted,
-        ];
-        assert!(transient.into_iter().all(Failure::is_transient));
-        assert!(!lasting.into_iter().any(Failure::is_transient));
+        assert!(TRANSIENT.into_iter().all(Failure::is_transient));
+        assert!(!LASTING.into_iter().any(Failure::is_transient));
     }
 }
