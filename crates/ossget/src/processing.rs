@@ -1,13 +1,11 @@
 //! Reading what the service makes of an object.
 
 use crate::patience::with_patience;
-use crate::source::{ProcessedBody, Source, SourceError, transport_failure};
+use crate::source::{ProcessedBody, Source, SourceError, next_chunk};
 use crate::{Client, Error, Object};
 use bytes::Bytes;
-use ossget_core::Failure;
 use ossget_transport::Body;
 use std::time::Duration;
-use tokio::time::timeout;
 
 /// What the service makes of an object, before it is asked for.
 #[derive(Clone, Debug)]
@@ -124,13 +122,7 @@ impl Answer {
 
     /// The next bytes; `None` after the last one.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, SourceError> {
-        let chunk = timeout(self.read_timeout, self.body.chunk())
-            .await
-            .map_err(|_| SourceError::new(Failure::Stalled, "no byte came for too long"))?;
-        let chunk = chunk.map_err(|error| {
-            let (failure, kind) = transport_failure(&error);
-            SourceError::new(failure, "the body broke off").with_kind(kind).with_source(error)
-        })?;
+        let chunk = next_chunk(&mut self.body, self.read_timeout).await?;
         self.got += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         let is_over = |len: u64| match chunk {
             Some(_) => self.got > len,

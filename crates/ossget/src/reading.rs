@@ -1,7 +1,7 @@
 //! Reading an object in order, fetched in parallel.
 
 use crate::patience::with_patience;
-use crate::source::{RangeBody, Source, SourceError, transport_failure};
+use crate::source::{RangeBody, Source, SourceError, next_chunk};
 use crate::{Client, CrcPolicy, Error, ErrorKind, ExtentRequest, Integrity, Object, PartSize};
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 /// An object to be read in order, before it is looked at.
 #[derive(Clone, Debug)]
@@ -327,13 +326,7 @@ impl Fetching {
         let RangeBody { granted, mut body, .. } = got;
         let mut missing = granted.len();
         while missing > 0 {
-            let stalled = |_| SourceError::new(Failure::Stalled, "no byte came for too long");
-            let chunk = timeout(self.options.read_timeout, body.chunk()).await.map_err(stalled)?;
-            let chunk = chunk.map_err(|error| {
-                let (failure, kind) = transport_failure(&error);
-                SourceError::new(failure, "the body broke off").with_kind(kind).with_source(error)
-            })?;
-            let Some(chunk) = chunk else {
+            let Some(chunk) = next_chunk(&mut body, self.options.read_timeout).await? else {
                 return Err(SourceError::new(Failure::Network, "the body ended too soon"));
             };
             let len = chunk.len() as u64;

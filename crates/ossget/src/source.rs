@@ -19,11 +19,13 @@ pub use url::UrlSource;
 
 use crate::{ErrorKind, Object, ObjectStat, ObjectUrl};
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::HeaderMap;
 use ossget_core::{ByteRange, Failure, ObjectIdentity};
 use ossget_transport::Body;
 use std::fmt;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Where the bytes of objects come from.
 ///
@@ -126,6 +128,18 @@ pub struct ProcessedBody {
     pub len: Option<u64>,
     /// The bytes.
     pub body: Body,
+}
+
+/// The next bytes of a body that may stay silent for so long; `None` after the last.
+pub(crate) async fn next_chunk(
+    body: &mut Body,
+    silence: Duration,
+) -> Result<Option<Bytes>, SourceError> {
+    let stalled = |_| SourceError::new(Failure::Stalled, "no byte came for too long");
+    timeout(silence, body.chunk()).await.map_err(stalled)?.map_err(|error| {
+        let (failure, kind) = transport_failure(&error);
+        SourceError::new(failure, "the body broke off").with_kind(kind).with_source(error)
+    })
 }
 
 /// Says who asks, unless the caller says something else.
