@@ -158,6 +158,7 @@ fn every_query_signature_is_the_one_of_the_sdks() {
         let signed_query = expected.signed_query.unwrap();
         assert_eq!(to_map(signed.query().to_vec()), signed_query, "{name}");
         assert_eq!(parse_query(&signed.encoded_query()), signed_query, "{name}");
+        assert_eq!(to_map(signed.clone().into_query()), signed_query, "{name}");
         let address = format!("{}://{}{}", input.scheme, expected.host, expected.encoded_path);
         for url in [expected.url_go_v2, expected.url_python_v2].into_iter().flatten() {
             let (before, query) = url.split_once('?').unwrap();
