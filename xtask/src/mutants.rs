@@ -1,8 +1,9 @@
 //! `cargo xtask long mutants`: changes the deciding code in every way cargo-mutants knows, and
-//! counts the changes that no test notices. What is changed stands in `.cargo/mutants.toml`.
+//! counts the changes that no test notices. What is changed stands in `.cargo/mutants.toml`, and
+//! for `--checkpoints`, the code that keeps them on the disk, in `.cargo/mutants-checkpoints.toml`.
 //!
-//! In two passes: the quick tests first, which notice most, and for what they miss the simulation,
-//! which takes longer to build than most mutants take to be noticed.
+//! In two passes: the quick tests first, which notice most, and for what they miss the simulation
+//! or the crash model, which take longer than most mutants take to be noticed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,24 +15,26 @@ use crate::process::{
 };
 
 pub(crate) fn run(words: &[&str]) -> Outcome {
-    let Request { shard, passes } = Request::parse(words)?;
+    let Request { subject, shard, passes } = Request::parse(words)?;
     if !succeeds(&mut cargo(["mutants", "--version"])) {
         run_command(&mut cargo(["install", "--locked", CARGO_MUTANTS]))
             .context("cargo-mutants is missing and could not be installed")?;
     }
     let begun = Instant::now();
-    let chosen = shard.map_or_else(Vec::new, |shard| vec!["--shard".to_owned(), shard.to_owned()]);
+    let mut chosen = vec![format!("--config={}", subject.config())];
+    chosen.extend(shard.map(|shard| format!("--shard={shard}")));
     let quick = pass("quick", &chosen)?;
     let counts = match (passes, &quick.missed[..]) {
         (Passes::Quick, _) | (_, []) => quick,
         (Passes::Both, missed) => {
-            let mut chosen = vec!["--features".to_owned(), "mutants".to_owned()];
+            chosen.truncate(1);
+            chosen.extend(subject.thorough().iter().map(|&word| word.to_owned()));
             chosen.extend(missed.iter().map(|name| format!("--re=^{}$", escaped(name))));
             // These are chosen whatever they are named.
             if !missed.iter().any(|name| name.contains(FIELD)) {
                 chosen.push(format!("--exclude-re={FIELD}"));
             }
-            quick.after(pass("simulation", &chosen)?)
+            quick.after(pass("thorough", &chosen)?)
         }
     };
     let words: Vec<&str> = ["cargo xtask long mutants"].iter().chain(words).copied().collect();
@@ -39,7 +42,7 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
     text.push_str(&counts.table());
     writeln!(text, "\nafter {} min", begun.elapsed().as_secs() / 60)
         .expect("writing to a string cannot fail");
-    let evidence = evidence(shard);
+    let evidence = subject.evidence(shard);
     fs::write(root().join(&evidence), &text).context(&evidence)?;
     print!("{text}");
     println!("written to {evidence}");
@@ -83,13 +86,45 @@ fn escaped(name: &str) -> String {
     text
 }
 
-fn evidence(shard: Option<&str>) -> String {
-    let of_all = shard.map_or_else(String::new, |shard| format!("-{}", shard.replace('/', "-of-")));
-    format!("docs/evidence/mutants{of_all}.txt")
+/// What is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    /// What decides, and the formats: `ossget-core` and `ossget-sign`.
+    Deciding,
+    /// What keeps checkpoints on the disk: a part of the facade.
+    Checkpoints,
+}
+
+impl Subject {
+    const fn config(self) -> &'static str {
+        match self {
+            Self::Deciding => ".cargo/mutants.toml",
+            Self::Checkpoints => ".cargo/mutants-checkpoints.toml",
+        }
+    }
+
+    /// What brings in the tests that take long.
+    const fn thorough(self) -> &'static [&'static str] {
+        match self {
+            Self::Deciding => &["--features", "mutants"],
+            Self::Checkpoints => &["--cargo-test-arg=--test=crash_model"],
+        }
+    }
+
+    fn evidence(self, shard: Option<&str>) -> String {
+        let of = match self {
+            Self::Deciding => "",
+            Self::Checkpoints => "-checkpoints",
+        };
+        let of_all =
+            shard.map_or_else(String::new, |shard| format!("-{}", shard.replace('/', "-of-")));
+        format!("docs/evidence/mutants{of}{of_all}.txt")
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Request<'a> {
+    subject: Subject,
     /// One of several, or all.
     shard: Option<&'a str>,
     passes: Passes,
@@ -104,18 +139,24 @@ enum Passes {
 
 impl<'a> Request<'a> {
     fn parse(words: &[&'a str]) -> Outcome<Self> {
-        let usage = || Failure::new("usage: cargo xtask long mutants [--quick] [--shard K/N]");
-        let (passes, rest) = match words {
+        let usage = || {
+            Failure::new("usage: cargo xtask long mutants [--checkpoints] [--quick] [--shard K/N]")
+        };
+        let (subject, rest) = match words {
+            ["--checkpoints", rest @ ..] => (Subject::Checkpoints, rest),
+            _ => (Subject::Deciding, words),
+        };
+        let (passes, rest) = match rest {
             ["--quick", rest @ ..] => (Passes::Quick, rest),
-            _ => (Passes::Both, words),
+            _ => (Passes::Both, rest),
         };
         match rest {
-            [] => Ok(Self { shard: None, passes }),
+            [] => Ok(Self { subject, shard: None, passes }),
             ["--shard", shard] => {
                 let (k, n) = shard.split_once('/').ok_or_else(usage)?;
                 let number = |text: &str| text.parse::<u32>().map_err(|_| usage());
                 match number(k)? < number(n)? {
-                    true => Ok(Self { shard: Some(*shard), passes }),
+                    true => Ok(Self { subject, shard: Some(*shard), passes }),
                     false => Err(usage()),
                 }
             }
@@ -233,18 +274,23 @@ mod tests {
 
     #[test]
     fn a_shard_has_evidence_of_its_own() {
-        assert_eq!(evidence(None), "docs/evidence/mutants.txt");
-        assert_eq!(evidence(Some("3/20")), "docs/evidence/mutants-3-of-20.txt");
+        let of = |subject: Subject, shard| subject.evidence(shard);
+        assert_eq!(of(Subject::Deciding, None), "docs/evidence/mutants.txt");
+        assert_eq!(of(Subject::Deciding, Some("3/20")), "docs/evidence/mutants-3-of-20.txt");
+        assert_eq!(of(Subject::Checkpoints, None), "docs/evidence/mutants-checkpoints.txt");
     }
 
     #[test]
     fn a_shard_is_one_of_several() {
-        let all = Request { shard: None, passes: Passes::Both };
+        let subject = Subject::Deciding;
+        let all = Request { subject, shard: None, passes: Passes::Both };
         assert_eq!(Request::parse(&[]).unwrap(), all);
-        let one = Request { shard: Some("3/20"), passes: Passes::Both };
+        let one = Request { subject, shard: Some("3/20"), passes: Passes::Both };
         assert_eq!(Request::parse(&["--shard", "3/20"]).unwrap(), one);
         let quick = Request { passes: Passes::Quick, ..one };
         assert_eq!(Request::parse(&["--quick", "--shard", "3/20"]).unwrap(), quick);
+        let checkpoints = Request { subject: Subject::Checkpoints, shard: None, ..quick };
+        assert_eq!(Request::parse(&["--checkpoints", "--quick"]).unwrap(), checkpoints);
         let bad = [&["--shard"][..], &["--shard", "20/20"], &["--shard", "x/2"], &["3/20"]];
         for words in bad.into_iter().chain([&["--shard", "1/2", "--quick"][..]]) {
             assert!(Request::parse(words).is_err(), "{words:?}");
