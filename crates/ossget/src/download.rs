@@ -164,8 +164,9 @@ impl Download {
     }
 
     /// The rate in bytes a second below which a connection is given up that stays there for
-    /// [`Download::low_speed_time`] while others do ten times better; 10 KiB by default. With 0
-    /// none is.
+    /// [`Download::low_speed_time`] while others do ten times better; 10 KiB by default. Whatever
+    /// its rate, a connection is also replaced that does ten times worse than others for 2 s, or
+    /// half as well for 0.5 s once nothing is left to begin. With 0 none is.
     pub const fn low_speed_limit(mut self, bytes_per_second: u64) -> Self {
         self.options.low_speed_bytes_per_second = bytes_per_second;
         self

@@ -45,10 +45,12 @@ pub(super) struct Attempt {
     pub(super) last_byte: Option<Moment>,
     /// Bytes the whole session had received when this attempt began.
     pub(super) received_before: u64,
-    /// How long it may be slow.
-    pub(super) patience: Duration,
-    /// Where its speed is measured from.
+    /// How many attempts of its part were given up before it, for being silent or slow.
+    pub(super) given_up: u32,
+    /// Where its speed is measured from, to tell whether it is slow.
     pub(super) mark: Mark,
+    /// The same, to tell whether it is slower than others.
+    pub(super) recent: Mark,
     /// Whether it has been told to stop.
     pub(super) state: AttemptState,
 }
@@ -76,6 +78,11 @@ impl Attempt {
     /// Bytes this attempt has delivered, finished parts or not.
     pub(super) const fn received(&self) -> u64 {
         self.reported.saturating_sub(self.range.start())
+    }
+
+    /// Bytes it has yet to deliver.
+    pub(super) const fn left(&self) -> u64 {
+        self.range.end().saturating_sub(self.reported)
     }
 }
 
@@ -123,6 +130,7 @@ impl Attempts {
             attempt.begun = attempt.begun.after(absence);
             attempt.last_byte = attempt.last_byte.map(|last| last.after(absence));
             attempt.mark.at = attempt.mark.at.after(absence);
+            attempt.recent.at = attempt.recent.at.after(absence);
         }
     }
 

@@ -24,7 +24,9 @@ pub struct SessionConfig {
     /// timeouts of their own.
     pub answer_timeout: Duration,
     /// An attempt below this rate for [`low_speed_time`](Self::low_speed_time) is replaced if its
-    /// peers are ten times faster. 0 turns the rule off.
+    /// peers are ten times faster. Whatever its rate, one is also replaced that is ten times
+    /// slower for 2 s, or half as fast for 0.5 s once nothing is left to begin. 0 turns all of
+    /// this off.
     pub low_speed_bytes_per_second: u64,
     /// See [`low_speed_bytes_per_second`](Self::low_speed_bytes_per_second).
     pub low_speed_time: Duration,

@@ -351,6 +351,7 @@ impl Session {
             self.serial = attempt.serial();
             self.actions.push_back(Action::Fetch { attempt, range });
         }
+        transfer.watch_idleness(now, &self.config);
         if let Some(action) = transfer.rehash.next_action(&transfer.target.plan) {
             self.actions.push_back(action);
         }

@@ -2,7 +2,6 @@
 
 use super::attempt::{Attempt, AttemptState, Mark};
 use super::transfer::Transfer;
-use super::watch::patience;
 use super::{AttemptId, Moment, Recording, SessionConfig};
 use crate::{ByteRange, PartIndex};
 use alloc::vec::Vec;
@@ -39,8 +38,9 @@ impl Transfer {
             begun: now,
             last_byte: None,
             received_before: self.bytes_received,
-            patience: patience(config, self.retries.stalled(part)),
+            given_up: self.retries.stalled(part),
             mark: Mark::new(now, 0, self.bytes_received),
+            recent: Mark::new(now, 0, self.bytes_received),
             state: AttemptState::Live,
         });
         Some((id, range))

@@ -115,6 +115,7 @@ impl Transfer {
         if attempt.last_byte.replace(now).is_none() {
             // Its speed counts from the head on: waiting for an answer is no transfer.
             attempt.mark = Mark::new(now, 0, self.bytes_received);
+            attempt.recent = attempt.mark;
         }
         self.count_received(now, fresh);
         true

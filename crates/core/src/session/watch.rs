@@ -9,11 +9,32 @@ use core::time::Duration;
 /// everything is slow, a new connection would not be faster.
 const PEERS_FASTER: u64 = 10;
 
+/// How long an attempt may be slower than its peers by that much, whatever its own rate. Two
+/// seconds: a new connection has its full rate by then even where a round trip takes 200 ms.
+const LAG_TIME: Duration = Duration::from_secs(2);
+
+/// What each of the others must have delivered in such a time: less says nothing about a
+/// connection.
+const LAG_BYTES: u64 = 256 << 10;
+
+/// While slots are free and nothing is left to begin, half of what others came to is too slow:
+/// whoever takes over has nothing better to do.
+const OTHERS_FASTER: u64 = 2;
+
+/// How long that must last. Half a second: longer than most pauses of a healthy connection (the
+/// least retransmission timeout of Linux is 200 ms).
+const IDLE_TIME: Duration = Duration::from_millis(500);
+
+/// An attempt that will be done this soon is left alone: a new connection takes time, too.
+const NEARLY_DONE: Duration = Duration::from_secs(1);
+
 /// What is needed to tell a slow attempt from a slow network.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// No live attempt can be due to be given up before this.
     quiet_until: Moment,
+    /// Whether slots are free and nothing is left to begin.
+    idle: bool,
     /// Time that the attempts which have ended took together, and what they delivered.
     ended_time: Duration,
     ended_bytes: u64,
@@ -22,13 +43,18 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(now: Moment, config: &SessionConfig) -> Self {
         let quiet_until = now.after(shortest(config));
-        Self { quiet_until, ended_time: Duration::ZERO, ended_bytes: 0 }
+        Self { quiet_until, idle: false, ended_time: Duration::ZERO, ended_bytes: 0 }
     }
 
     /// An attempt is over.
     pub(super) fn ended(&mut self, now: Moment, attempt: &Attempt) {
         self.ended_time = self.ended_time.saturating_add(now.since(attempt.begun));
         self.ended_bytes = self.ended_bytes.saturating_add(attempt.received());
+    }
+
+    /// What attempts that have ended came to, each for itself.
+    const fn ended_flow(&self) -> Flow {
+        Flow { bytes: self.ended_bytes, time: self.ended_time }
     }
 
     /// When the attempts must be looked at again.
@@ -50,30 +76,68 @@ impl Transfer {
         }
         let peers = u64::try_from(self.live.len().saturating_sub(1)).unwrap_or(u64::MAX);
         let mut next = now.after(shortest(config));
-        for attempt in self.live.iter_mut() {
-            if attempt.state != AttemptState::Live {
-                continue;
-            }
+        let all = self.bytes_received;
+        for attempt in self.live.iter_mut().filter(|attempt| attempt.state == AttemptState::Live) {
             let silent = match attempt.last_byte {
                 Some(last) => last.after(config.read_timeout),
                 None => attempt.begun.after(config.answer_timeout),
             };
-            let measured = attempt.mark.at.after(attempt.patience);
-            let slow = attempt.last_byte.is_some()
-                && measured <= now
-                && is_slow(attempt, now, config)
-                && lags(attempt, now, (self.bytes_received, peers), &self.watch);
-            if silent <= now || slow {
+            let slow_at = attempt.mark.at.after(patience(config.low_speed_time, attempt.given_up));
+            let lag_time = if self.watch.idle { IDLE_TIME } else { LAG_TIME };
+            let lag_at = attempt.recent.at.after(patience(lag_time, attempt.given_up));
+            let measured = attempt.last_byte.is_some() && config.low_speed_bytes_per_second > 0;
+            let others = |mark: &Mark| match peers {
+                0 => self.watch.ended_flow(),
+                _ => mark.flow_of_peers(attempt, now, all, peers),
+            };
+            let slow = slow_at <= now && {
+                let own = attempt.mark.flow(attempt, now);
+                is_slow(own, config) && others(&attempt.mark).is_faster(PEERS_FASTER, own)
+            };
+            let lags = lag_at <= now && {
+                let own = attempt.recent.flow(attempt, now);
+                let (others, times) = match self.watch.idle {
+                    true => (self.watch.ended_flow(), OTHERS_FASTER),
+                    false => (others(&attempt.recent), PEERS_FASTER),
+                };
+                let left = Flow { bytes: attempt.left(), time: NEARLY_DONE };
+                others.is_faster(times, own)
+                    && others.is_faster(1, Flow { bytes: LAG_BYTES, time: own.time })
+                    && left.is_faster(1, own)
+            };
+            if silent <= now || measured && (slow || lags) {
                 attempt.state = AttemptState::Stalled;
                 return Some(attempt.id);
             }
-            if measured <= now {
-                attempt.mark = Mark::new(now, attempt.received(), self.bytes_received);
+            if slow_at <= now {
+                attempt.mark = Mark::new(now, attempt.received(), all);
             }
-            next = next.min(silent).min(attempt.mark.at.after(attempt.patience));
+            if lag_at <= now {
+                attempt.recent = Mark::new(now, attempt.received(), all);
+            }
+            let patience = |time| patience(time, attempt.given_up);
+            next = next
+                .min(silent)
+                .min(attempt.mark.at.after(patience(config.low_speed_time)))
+                .min(attempt.recent.at.after(patience(lag_time)));
         }
         self.watch.quiet_until = next;
         None
+    }
+
+    /// Nothing more could be begun just now. Where slots are free because nothing is left, those
+    /// that still run are held to more from now on.
+    pub(super) fn watch_idleness(&mut self, now: Moment, config: &SessionConfig) {
+        let free = u64::try_from(self.live.len()).unwrap_or(u64::MAX)
+            < u64::from(self.limit.allowed(config));
+        let idle = free && self.todo.is_empty() && !self.retries.is_waiting();
+        if idle && !self.watch.idle {
+            for attempt in self.live.iter_mut() {
+                attempt.recent = Mark::new(now, attempt.received(), self.bytes_received);
+            }
+            self.watch.quiet_until = self.watch.quiet_until.min(now.after(IDLE_TIME));
+        }
+        self.watch.idle = idle;
     }
 }
 
@@ -81,44 +145,51 @@ impl Mark {
     pub(super) const fn new(at: Moment, received: u64, session_received: u64) -> Self {
         Self { at, received, session_received }
     }
+
+    /// What the attempt has delivered since.
+    fn flow(&self, attempt: &Attempt, now: Moment) -> Flow {
+        let bytes = attempt.received().saturating_sub(self.received);
+        Flow { bytes, time: now.since(self.at) }
+    }
+
+    /// What the others have delivered since, each for itself.
+    fn flow_of_peers(&self, attempt: &Attempt, now: Moment, all: u64, peers: u64) -> Flow {
+        let own = self.flow(attempt, now);
+        let bytes = all.saturating_sub(self.session_received).saturating_sub(own.bytes);
+        Flow { bytes: bytes / peers.max(1), ..own }
+    }
 }
 
 /// How long an attempt may be slow if so many before it were given up: twice as long each time,
 /// since a path that is always slow at first would otherwise never get beyond that.
-pub(super) fn patience(config: &SessionConfig, given_up: u32) -> Duration {
-    config.low_speed_time.saturating_mul(1 << given_up.min(10))
+fn patience(time: Duration, given_up: u32) -> Duration {
+    time.saturating_mul(1 << given_up.min(10))
 }
 
 /// No attempt that begins from now on can be due earlier than after this.
 fn shortest(config: &SessionConfig) -> Duration {
-    config.read_timeout.min(config.answer_timeout).min(config.low_speed_time)
+    config.read_timeout.min(config.answer_timeout).min(config.low_speed_time).min(LAG_TIME)
 }
 
-/// Whether an attempt has been below the limit since its mark.
-fn is_slow(attempt: &Attempt, now: Moment, config: &SessionConfig) -> bool {
-    let own = attempt.received().saturating_sub(attempt.mark.received);
-    let elapsed = now.since(attempt.mark.at).as_nanos();
+/// Whether an attempt has been below the limit.
+fn is_slow(own: Flow, config: &SessionConfig) -> bool {
     let limit = u128::from(config.low_speed_bytes_per_second);
-    u128::from(own).saturating_mul(1_000_000_000) < limit.saturating_mul(elapsed)
+    u128::from(own.bytes).saturating_mul(1_000_000_000) < limit.saturating_mul(own.time.as_nanos())
 }
 
-/// Whether others are ten times faster: those beside it, or where it is the only one those before
-/// it.
-fn lags(
-    attempt: &Attempt,
-    now: Moment,
-    (session_received, peers): (u64, u64),
-    watch: &Watch,
-) -> bool {
-    let own = attempt.received().saturating_sub(attempt.mark.received);
-    let wanted = u128::from(own.max(1)).saturating_mul(u128::from(PEERS_FASTER));
-    let elapsed = now.since(attempt.mark.at).as_nanos();
-    if peers > 0 {
-        let all = session_received.saturating_sub(attempt.mark.session_received);
-        let others = u128::from(all.saturating_sub(own));
-        return others >= wanted.saturating_mul(u128::from(peers));
+/// Bytes that came in some time.
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    bytes: u64,
+    time: Duration,
+}
+
+impl Flow {
+    /// Whether this is at least `times` as fast as the other, of which one byte is taken for
+    /// granted. Of no time nothing is known.
+    fn is_faster(self, times: u64, other: Self) -> bool {
+        let own = u128::from(self.bytes).saturating_mul(other.time.as_nanos());
+        let wanted = u128::from(other.bytes.max(1)).saturating_mul(u128::from(times));
+        !self.time.is_zero() && own >= wanted.saturating_mul(self.time.as_nanos())
     }
-    // bytes / time of one attempt, against own bytes / elapsed.
-    let before = u128::from(watch.ended_bytes).saturating_mul(elapsed);
-    !watch.ended_time.is_zero() && before >= wanted.saturating_mul(watch.ended_time.as_nanos())
 }

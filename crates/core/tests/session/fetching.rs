@@ -124,7 +124,10 @@ fn a_silent_body_is_aborted_and_its_range_tried_again() {
     let (attempt, _) = fetches(&actions)[0];
     assert_eq!(play.wait(Duration::from_secs(60)), [], "before the head nothing is silent");
     play.tell(Event::Received { attempt, bytes: 10 });
-    assert_eq!(play.wait(Duration::from_secs(19)), []);
+    // As a driver does that is never late.
+    for _ in 0..19 {
+        assert_eq!(play.wait(Duration::from_secs(1)), []);
+    }
     assert_eq!(play.wait(Duration::from_secs(1)), [Action::Abort { attempt }]);
     assert_eq!(play.wait(Duration::from_secs(30)), [], "it is told once");
     play.fail(attempt, Failure::Aborted);

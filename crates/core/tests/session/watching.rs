@@ -61,11 +61,61 @@ fn where_everything_is_slow_nothing_is_replaced() {
 }
 
 #[test]
-fn a_fast_connection_is_never_replaced_however_fast_its_peers_are() {
+fn a_connection_ten_times_slower_than_its_peers_is_replaced_after_two_seconds() {
     let (mut play, actions) = Play::fetching(config(3), 4_000);
     let attempts: Vec<_> = fetches(&actions).into_iter().map(|(attempt, _)| attempt).collect();
-    let rates = [(attempts[0], 200_000), (attempts[1], 200_000), (attempts[2], 10_300)];
+    let rates = [(attempts[0], 300_000), (attempts[1], 300_000), (attempts[2], 14_000)];
+    assert_eq!(flow(&mut play, 1, &rates), []);
+    assert_eq!(flow(&mut play, 1, &rates), [attempts[2]]);
+}
+
+#[test]
+fn a_connection_only_nine_times_slower_than_its_peers_is_left_alone() {
+    let (mut play, actions) = Play::fetching(config(3), 4_000);
+    let attempts: Vec<_> = fetches(&actions).into_iter().map(|(attempt, _)| attempt).collect();
+    let rates = [(attempts[0], 200_000), (attempts[1], 200_000), (attempts[2], 22_000)];
     assert_eq!(flow(&mut play, 100, &rates), []);
+}
+
+#[test]
+fn where_peers_deliver_little_nothing_is_concluded_from_two_seconds() {
+    let (mut play, actions) = Play::fetching(config(3), 4_000);
+    let attempts: Vec<_> = fetches(&actions).into_iter().map(|(attempt, _)| attempt).collect();
+    let rates = [(attempts[0], 120_000), (attempts[1], 120_000), (attempts[2], 11_000)];
+    assert_eq!(flow(&mut play, 100, &rates), []);
+}
+
+/// All but one attempt have ended, at 1 MiB/s each, and nothing is left to begin.
+fn last_of_many() -> (Play, AttemptId) {
+    let (mut play, actions) = Play::fetching(config(2), 100);
+    let [quick, (slow, _)] = fetches(&actions)[..] else { panic!("{actions:?}") };
+    received(&mut play, slow, 0);
+    let mut next = Some(quick);
+    while let Some((quick, range)) = next {
+        play.now += Duration::from_micros(range.len());
+        play.store(quick, range);
+        next = fetches(&play.actions()).pop();
+    }
+    (play, slow)
+}
+
+#[test]
+fn the_last_connection_is_replaced_if_it_is_half_as_fast_as_those_before_it() {
+    for (bytes, replaced) in [(240_000, true), (260_000, false)] {
+        let (mut play, slow) = last_of_many();
+        received(&mut play, slow, bytes);
+        let aborted = aborted(&play.wait(Duration::from_millis(500)));
+        assert_eq!(aborted.contains(&slow), replaced, "{bytes}");
+    }
+}
+
+#[test]
+fn the_last_connection_is_left_alone_if_it_is_nearly_done() {
+    let (mut play, slow) = last_of_many();
+    received(&mut play, slow, 25 * PART - 300_000);
+    assert_eq!(aborted(&play.wait(Duration::from_millis(500))), []);
+    received(&mut play, slow, 200_000);
+    assert_eq!(aborted(&play.wait(Duration::from_millis(500))), []);
 }
 
 #[test]
