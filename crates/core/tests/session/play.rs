@@ -20,7 +20,11 @@ pub(crate) struct Play {
     pub(crate) now: Duration,
     /// Every slot that was to be written, in order.
     pub(crate) recorded: Vec<SlotWrite>,
+    events: u32,
 }
+
+/// More than any test needs: a session that does not do what a test waits for is to fail soon.
+const MOST_EVENTS: u32 = 100_000;
 
 impl Play {
     pub(crate) fn new(config: SessionConfig) -> Self {
@@ -28,7 +32,12 @@ impl Play {
     }
 
     pub(crate) fn resuming(config: SessionConfig, resume: Option<Checkpoint>) -> Self {
-        Self { session: Session::new(config, resume), now: Duration::ZERO, recorded: Vec::new() }
+        Self {
+            session: Session::new(config, resume),
+            now: Duration::ZERO,
+            recorded: Vec::new(),
+            events: 0,
+        }
     }
 
     /// A session that has been probed and prepared for an object of `parts` whole parts.
@@ -48,6 +57,8 @@ impl Play {
     }
 
     pub(crate) fn offer(&mut self, event: Event) -> Handled {
+        self.events += 1;
+        assert!(self.events < MOST_EVENTS, "this goes on for ever");
         self.session.handle(Moment::new(self.now), event)
     }
 
