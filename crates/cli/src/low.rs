@@ -267,7 +267,7 @@ pub(crate) struct TransferArgs {
     /// parts.
     #[arg(long, value_name = "SIZE|auto", value_parser = part_size)]
     pub(crate) part_size: Option<PartSizeChoice>,
-    /// Ranges in flight, or auto.
+    /// Ranges in flight, or auto: as many as pay, found by trial, 32 at most [default: auto].
     #[arg(long, value_name = "N|auto", value_parser = parallel)]
     pub(crate) parallel: Option<ParallelChoice>,
     /// Attempts of one range that may fail without progress while others progress [default: 10].

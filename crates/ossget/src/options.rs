@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Parallel {
-    /// Chosen by the library: 8.
+    /// As many as pay, found by trial: 8 at first, 2 at least, 32 at most.
     #[default]
     Auto,
     /// Exactly so many, as long as there is enough to fetch.
@@ -20,12 +20,22 @@ pub enum Parallel {
 }
 
 impl Parallel {
-    pub(crate) fn limit(self) -> NonZeroU32 {
+    /// The most there may be.
+    pub(crate) const fn most(self) -> NonZeroU32 {
         match self {
-            // Eight connections fill a gigabit link at 20 ms and 16 MiB of window each; more
-            // only cost memory and the service's patience.
-            Self::Auto => NonZeroU32::new(8).unwrap_or(NonZeroU32::MIN),
+            // Where 32 connections are not enough, each is held down by the service, or the
+            // link is a long way off; more only cost memory and the service's patience.
+            Self::Auto => NonZeroU32::new(32).unwrap(),
             Self::Fixed(limit) => limit,
+        }
+    }
+
+    /// How many to begin with where their number is to be found.
+    pub(crate) const fn at_first(self) -> Option<NonZeroU32> {
+        match self {
+            // Eight fill a gigabit link at 20 ms and 16 MiB of window each.
+            Self::Auto => NonZeroU32::new(8),
+            Self::Fixed(_) => None,
         }
     }
 }

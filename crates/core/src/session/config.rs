@@ -10,6 +10,9 @@ use core::time::Duration;
 pub struct SessionConfig {
     /// Most attempts live at once.
     pub parallel: NonZeroU32,
+    /// Attempts live at first where the number that pays is to be found by trial, up to
+    /// [`parallel`](Self::parallel); `None` for all from the start.
+    pub parallel_at_first: Option<NonZeroU32>,
     /// The part size, or `None` to choose one from the object's size.
     pub part_size: Option<PartSize>,
     /// Which bytes of the object are wanted.
@@ -111,6 +114,7 @@ impl SessionConfig {
     pub fn new(parallel: NonZeroU32, jitter_seed: u64) -> Self {
         Self {
             parallel,
+            parallel_at_first: None,
             part_size: None,
             extent: ExtentRequest::Whole,
             retries: 10,

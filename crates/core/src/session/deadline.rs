@@ -19,7 +19,7 @@ pub enum DeadlineReason {
     Retry,
     /// A commit is due.
     Commit,
-    /// One attempt more may be live.
+    /// One attempt more may be live, or another number of them is to be tried.
     Raise,
     /// A probe or an attempt has been silent, or an attempt slow, for too long.
     Stall,

@@ -54,7 +54,9 @@ impl Transfer {
             }
         }
         let more = !self.todo.is_empty() || self.retries.is_waiting();
-        if let Some(at) = self.limit.due().filter(|_| more) {
+        let raise = self.limit.due().filter(|_| more);
+        let search = self.limit.search_due().filter(|_| !self.todo.is_empty());
+        for at in [raise, search].into_iter().flatten() {
             next = Deadline::earlier(next, at, DeadlineReason::Raise);
         }
         if let Some(at) = self.commits.due(config) {

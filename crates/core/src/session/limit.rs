@@ -1,5 +1,6 @@
 //! How many attempts may be live: fewer while the service throttles.
 
+use super::ramp::{AtWork, Ramp};
 use super::{AttemptId, Moment, SessionConfig};
 use core::time::Duration;
 
@@ -17,6 +18,8 @@ pub(super) struct Limit {
     window: Option<Window>,
     /// Until then the service is not to be asked for more.
     held_until: Moment,
+    /// Where the number is to be found.
+    ramp: Option<Ramp>,
 }
 
 #[derive(Debug)]
@@ -28,9 +31,15 @@ struct Window {
 }
 
 impl Limit {
+    pub(super) fn new(now: Moment, config: &SessionConfig) -> Self {
+        let ramp = config.parallel_at_first.map(|first| Ramp::new(now, first.get()));
+        Self { ramp, ..Self::default() }
+    }
+
     /// How many attempts may be live.
     pub(super) fn allowed(&self, config: &SessionConfig) -> u32 {
         let most = config.parallel.get();
+        let most = self.ramp.as_ref().map_or(most, |ramp| ramp.allowed().min(most));
         self.window.as_ref().map_or(most, |window| window.attempts.min(most))
     }
 
@@ -44,11 +53,15 @@ impl Limit {
             return;
         }
         let live = u32::try_from(live).unwrap_or(u32::MAX).saturating_add(1);
+        let attempts = (live / 2).max(1);
         self.window = Some(Window {
-            attempts: (live / 2).max(1),
+            attempts,
             lowered_at: newest,
             raise_at: now.after(RAISE_AFTER).max(self.held_until),
         });
+        if let Some(ramp) = &mut self.ramp {
+            ramp.lower(attempts, now.after(HELD_BACK));
+        }
     }
 
     /// The service says that it holds answers back: not the time for more of them.
@@ -56,6 +69,9 @@ impl Limit {
         self.held_until = now.after(HELD_BACK);
         if let Some(window) = &mut self.window {
             window.raise_at = window.raise_at.max(self.held_until);
+        }
+        if let Some(ramp) = &mut self.ramp {
+            ramp.lower(ramp.allowed(), self.held_until);
         }
     }
 
@@ -72,9 +88,26 @@ impl Limit {
         }
     }
 
+    /// The attempts do this: the search for their number goes on.
+    pub(super) fn observe(&mut self, now: Moment, at_work: AtWork, config: &SessionConfig) {
+        if let Some(ramp) = &mut self.ramp {
+            ramp.advance(now, at_work, config);
+        }
+    }
+
+    /// Whether their number is to be found.
+    pub(super) const fn is_searching(&self) -> bool {
+        self.ramp.is_some()
+    }
+
     /// When one more may be live.
     pub(super) fn due(&self) -> Option<Moment> {
         self.window.as_ref().map(|window| window.raise_at)
+    }
+
+    /// When the search for their number must go on.
+    pub(super) fn search_due(&self) -> Option<Moment> {
+        self.ramp.as_ref().map(Ramp::due)
     }
 }
 

@@ -344,6 +344,7 @@ impl Session {
     fn advance_transfer(&mut self, now: Moment) {
         let State::Transferring(transfer) = &mut self.state else { return };
         transfer.limit.advance(now, &self.config);
+        transfer.observe(now, &self.config);
         transfer.free_voided();
         while let Some((attempt, range)) =
             transfer.next_attempt(now, &self.config, self.serial.saturating_add(1))

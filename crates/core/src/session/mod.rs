@@ -31,6 +31,7 @@ mod limit;
 mod machine;
 mod moment;
 mod progress;
+mod ramp;
 mod rehash;
 mod retry;
 mod schedule;

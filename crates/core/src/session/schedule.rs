@@ -1,6 +1,7 @@
 //! Which range is fetched next.
 
 use super::attempt::{Attempt, AttemptState, Mark};
+use super::ramp::AtWork;
 use super::transfer::Transfer;
 use super::{AttemptId, Moment, Recording, SessionConfig};
 use crate::{ByteRange, PartIndex};
@@ -44,6 +45,22 @@ impl Transfer {
             state: AttemptState::Live,
         });
         Some((id, range))
+    }
+
+    /// Has the search for the number of attempts see what they do, as long as there is more for
+    /// them to do.
+    pub(super) fn observe(&mut self, now: Moment, config: &SessionConfig) {
+        if !self.limit.is_searching() || self.todo.is_empty() {
+            return;
+        }
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let answered = self.live.iter().filter(|attempt| attempt.last_byte.is_some()).count();
+        let at_work = AtWork {
+            live: count(self.live.len()),
+            answered: count(answered),
+            received: self.bytes_received,
+        };
+        self.limit.observe(now, at_work, config);
     }
 
     /// Takes a part that is due to be tried again. One with a prefix needs no room: it is counted

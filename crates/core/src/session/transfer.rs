@@ -85,7 +85,7 @@ impl Transfer {
             bytes_received: 0,
             last_progress: now,
             watch: Watch::new(now, config),
-            limit: Limit::default(),
+            limit: Limit::new(now, config),
             last_failure: None,
         }
     }

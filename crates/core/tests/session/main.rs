@@ -4,6 +4,7 @@ mod deciding;
 mod doubting;
 mod fetching;
 mod play;
+mod searching;
 mod soup;
 mod surviving;
 mod watching;

@@ -73,6 +73,7 @@ impl Driven {
 fn config(settings: &Settings, seed: u64) -> SessionConfig {
     let parallel = NonZeroU32::new(settings.parallel).expect("at least one");
     let mut config = SessionConfig::new(parallel, seed);
+    config.parallel_at_first = settings.parallel_at_first.and_then(NonZeroU32::new);
     config.part_size = Some(PartSize::new(settings.part_size).expect("a legal size"));
     config.extent = settings.extent;
     config.retries = settings.retries;

@@ -14,6 +14,8 @@ pub(crate) const GIANT: u64 = 48_800_000_000_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) parallel: u32,
+    /// Where the number of attempts is to be found.
+    pub(crate) parallel_at_first: Option<u32>,
     pub(crate) part_size: u64,
     pub(crate) request_bytes: u64,
     pub(crate) commit_bytes: u64,
@@ -171,6 +173,7 @@ impl Settings {
         let durability = if rng.chance(12) { Durability::Process } else { Durability::Full };
         let mut settings = Self {
             parallel: 1,
+            parallel_at_first: None,
             part_size,
             request_bytes: part_size,
             commit_bytes: part_size,
@@ -243,6 +246,8 @@ impl Settings {
     pub(crate) fn vary(&mut self, rng: &mut Rng) {
         let part = self.part_size;
         self.parallel = 1 + rng.below(8) as u32;
+        let first = 1 + rng.below(u64::from(self.parallel)) as u32;
+        self.parallel_at_first = rng.chance(50).then_some(first);
         self.request_bytes = (1 + rng.below(8)) * part;
         self.commit_bytes = (1 + rng.below(6)) * part;
         self.commit_interval = [100, 500, 1000][rng.below(3) as usize] * MILLI;

@@ -88,7 +88,8 @@ pub(crate) async fn run(mut download: Download) -> Result<Downloaded, Error> {
 }
 
 fn session_config(options: &Options) -> SessionConfig {
-    let mut config = SessionConfig::new(options.parallel.limit(), u64::from_le_bytes(random()));
+    let mut config = SessionConfig::new(options.parallel.most(), u64::from_le_bytes(random()));
+    config.parallel_at_first = options.parallel.at_first();
     config.part_size = options.part_size;
     config.extent = options.extent;
     config.retries = options.retries;
@@ -436,7 +437,7 @@ impl Driver {
                 self.teller.warn_once([NO_DIRECT_IO.to_owned()]);
             }
             let destination = self.storage.lock.canonical_destination();
-            let parallel = self.options.parallel.limit();
+            let parallel = self.options.parallel.most();
             let progress = self.session.progress();
             let part_size = open.prepared.plan.part_size();
             self.teller.started(destination, part_size, parallel.get(), progress);
