@@ -36,5 +36,5 @@ pub use native::{
 };
 pub use traits::{
     Caveat, CheckpointFile, DestinationLock, DestinationState, DirectFile, FileId, FileSystem,
-    OpenedPartial, PartialFile, Place, PublishMode, Syncing, Unfinished, Unusable,
+    OpenedPartial, PartialFile, Place, PublishMode, Syncing, Unfinished, Unusable, Vacancy,
 };

@@ -132,6 +132,44 @@ pub trait FileSystem: fmt::Debug + Send + Sync + 'static {
     /// `Locked` when another run holds it, `Refused` for links, special files and checkpoints of
     /// doubtful ownership, `Storage` for the rest.
     fn lock(&self, place: &Place, syncing: Syncing) -> Result<Arc<dyn DestinationLock>, FsError>;
+
+    /// A destination where nothing is: no file, no checkpoint, no run that has it locked. `None`
+    /// where something is, or where the lock must be taken to tell.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](FileSystem::lock), of which `Locked` cannot be.
+    fn vacancy(
+        &self,
+        _place: &Place,
+        _syncing: Syncing,
+    ) -> Result<Option<Box<dyn Vacancy>>, FsError> {
+        Ok(None)
+    }
+}
+
+/// A destination where nothing was a moment ago, for a file that comes in one piece.
+pub trait Vacancy: fmt::Debug + Send + Sync {
+    /// The canonical absolute path of the destination.
+    fn canonical_destination(&self) -> PathBuf;
+
+    /// Writes a file of these bytes under a random name, with the permissions that the process's
+    /// file creation mask leaves, syncs it, renames it to the destination and syncs the directory.
+    /// `suffix` as for [`DestinationLock::partial_name`]; a run that is killed meanwhile leaves
+    /// the file of that name.
+    ///
+    /// It is not locked: of several runs one publishes, and the others are told that something is
+    /// there.
+    ///
+    /// # Durability
+    ///
+    /// On `Ok` with [`Syncing::Full`] the destination survives a power cut.
+    ///
+    /// # Errors
+    ///
+    /// `Exists` if something has come there, `NoSpace`, `TooLarge`, `Storage`. Nothing is left
+    /// behind then, except when only the last sync failed: the error's path says so.
+    fn publish(&self, bytes: &[u8], suffix: &str) -> Result<(), FsError>;
 }
 
 /// A locked destination.

@@ -70,8 +70,8 @@ pub use processing::{ProcessedReader, ProcessedReading};
 pub use progress::{DownloadHandle, Phase, Progress};
 pub use reading::{ObjectReader, Reading};
 pub use source::{
-    OssSource, OssSourceBuilder, Plaintext, Precondition, ProcessedBody, RangeBody, Signing,
-    Source, SourceError, TrafficLimit, UrlSource, transport_failure,
+    Opening, OssSource, OssSourceBuilder, Plaintext, Precondition, ProcessedBody, RangeBody,
+    Signing, Source, SourceError, TrafficLimit, UrlSource, transport_failure,
 };
 pub use stat::ObjectStat;
 pub use verification::{Verdict, Verification, Verified};

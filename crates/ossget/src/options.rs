@@ -19,13 +19,14 @@ pub enum Parallel {
     Fixed(NonZeroU32),
 }
 
+/// Where so many connections are not enough, more mostly cost memory and the service's patience.
+const MOST: NonZeroU32 = NonZeroU32::MIN.saturating_add(31);
+
 impl Parallel {
     /// The most there may be.
     pub(crate) const fn most(self) -> NonZeroU32 {
         match self {
-            // Where 32 connections are not enough, each is held down by the service, or the
-            // link is a long way off; more only cost memory and the service's patience.
-            Self::Auto => NonZeroU32::new(32).unwrap(),
+            Self::Auto => MOST,
             Self::Fixed(limit) => limit,
         }
     }

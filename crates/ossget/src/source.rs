@@ -46,6 +46,16 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
     /// trying again.
     async fn probe(&self, object: &Object) -> Result<ObjectIdentity, SourceError>;
 
+    /// Learns what the object is now, and asks for its first bytes, `most` of them at most, with
+    /// the same request where it can. `most` is not 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`probe`](Source::probe).
+    async fn open(&self, object: &Object, _most: u64) -> Result<Opening, SourceError> {
+        Ok(Opening { identity: self.probe(object).await?, first: None })
+    }
+
     /// Learns all that the server says of the object, without its bytes.
     ///
     /// # Errors
@@ -108,6 +118,15 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
         range: ByteRange,
         pinned: &ObjectIdentity,
     ) -> Result<RangeBody, SourceError>;
+}
+
+/// What an object is, and its beginning.
+#[derive(Debug)]
+pub struct Opening {
+    /// The object as the server describes it.
+    pub identity: ObjectIdentity,
+    /// Its first bytes, where they came with it.
+    pub first: Option<RangeBody>,
 }
 
 /// The bytes of a range, to be read.

@@ -11,10 +11,14 @@ mod names;
 mod site;
 mod survey;
 mod sys;
+mod vacancy;
 
 use self::acquire::TryLock;
 use self::site::Site;
-use crate::{CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, Place, Syncing};
+use self::vacancy::NativeVacancy;
+use crate::{
+    CheckpointFile, DestinationLock, FileSystem, FsError, FsErrorKind, Place, Syncing, Vacancy,
+};
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +78,15 @@ impl FileSystem for NativeFileSystem {
             unfinished: place.unfinished,
         };
         lock::take(site, terms)
+    }
+
+    fn vacancy(
+        &self,
+        place: &Place,
+        syncing: Syncing,
+    ) -> Result<Option<Box<dyn Vacancy>>, FsError> {
+        let vacancy = NativeVacancy::find(Site::resolve(place)?, syncing, self.umask)?;
+        Ok(vacancy.map(|vacancy| Box::new(vacancy) as Box<dyn Vacancy>))
     }
 }
 

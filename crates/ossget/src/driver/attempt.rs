@@ -20,7 +20,7 @@ const REPORT_BYTES: u64 = 1 << 20;
 /// Report written bytes of slow connections at least so often.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the end of a complete body is waited for, so that its connection can be used again.
-const END_OF_BODY: Duration = Duration::from_millis(500);
+pub(super) const END_OF_BODY: Duration = Duration::from_millis(500);
 
 /// What all attempts of one transfer share.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ pub(super) struct Fetching {
 }
 
 /// Runs one attempt to its end, which is always reported: by the last `Stored`, by
-/// `AttemptFailed`, or by `StorageFailed`.
+/// `AttemptFailed`, or by `StorageFailed`. Where the range's first bytes are on their way already,
+/// nothing is asked for.
 ///
 /// # Cancel safety
 ///
@@ -45,7 +46,7 @@ pub(super) struct Fetching {
 pub(super) async fn run(
     fetching: Arc<Fetching>,
     attempt: AttemptId,
-    range: ByteRange,
+    (range, first): (ByteRange, Option<RangeBody>),
     abort: Arc<Notify>,
 ) {
     let reporter = fetching.reporter.clone();
@@ -53,7 +54,7 @@ pub(super) async fn run(
     let end = tokio::select! {
         biased;
         () = abort.notified() => End::aborted(),
-        end = transfer(&fetching, range, &mut writer) => end,
+        end = transfer(&fetching, (range, first), &mut writer) => end,
     };
     // Also of an attempt that failed: what is reported of it is in the file.
     let end = match writer.settle().await {
@@ -94,8 +95,15 @@ impl End {
     }
 }
 
-async fn transfer(fetching: &Fetching, range: ByteRange, writer: &mut Writer<'_>) -> End {
-    let got = fetching.source.get_range(&fetching.object, range, &fetching.identity).await;
+async fn transfer(
+    fetching: &Fetching,
+    (range, first): (ByteRange, Option<RangeBody>),
+    writer: &mut Writer<'_>,
+) -> End {
+    let got = match first {
+        Some(first) => Ok(first),
+        None => fetching.source.get_range(&fetching.object, range, &fetching.identity).await,
+    };
     let RangeBody { granted, mut body, held_back } = match got {
         Ok(got) => got,
         Err(error) => return End::source(error),

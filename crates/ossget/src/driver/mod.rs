@@ -11,6 +11,7 @@ mod destination;
 mod direct;
 mod ending;
 mod hash;
+mod opening;
 mod pace;
 mod preparing;
 mod processed;
@@ -21,6 +22,7 @@ mod waiting;
 
 use crate::download::Download;
 use crate::options::{DirectIo, Options, Resume};
+use crate::source::{Opening, RangeBody, SourceError};
 use crate::{Client, Downloaded, Error, ErrorKind, Object};
 pub(crate) use pace::Pace;
 pub(crate) use storage::random;
@@ -31,6 +33,7 @@ use committer::Committer;
 use direct::DirectPartial;
 use ending::{Failures, in_full};
 use hash::Examined;
+use opening::Opened;
 use ossget_core::session::{
     Action, AttemptId, Event, Handled, Moment, Outcome, Phase, PrepareMode, PreparedPartial,
     Remains, ResumePolicy, ResumeVerify, Session, SessionConfig, StopReason, StorageTask,
@@ -52,6 +55,10 @@ pub(crate) async fn run(mut download: Download) -> Result<Downloaded, Error> {
     if let Some(style) = download.options.process.take() {
         return processed::run(download, style).await;
     }
+    let first = match opening::open(&mut download).await {
+        Opened::Done(downloaded) => return Ok(downloaded),
+        Opened::Begun(first) => first,
+    };
     let handle = download.handle.clone();
     let Begun { client, object, options, storage, mut left, mut teller } =
         Begun::new(download).await?;
@@ -75,6 +82,8 @@ pub(crate) async fn run(mut download: Download) -> Result<Downloaded, Error> {
         reports,
         teller,
         identity: None,
+        first,
+        first_bytes: None,
         open: None,
         tasks: JoinSet::new(),
         running: HashMap::new(),
@@ -121,6 +130,10 @@ struct Driver {
     reports: mpsc::UnboundedReceiver<Report>,
     teller: Teller,
     identity: Option<ObjectIdentity>,
+    /// What was learnt of the object before this, instead of by a first probe.
+    first: Option<Result<Opening, SourceError>>,
+    /// The object's beginning, on its way.
+    first_bytes: Option<RangeBody>,
     open: Option<Open>,
     /// Everything that runs for this download; a panic in any of it ends the download.
     tasks: JoinSet<()>,
@@ -314,22 +327,17 @@ impl Driver {
     }
 
     fn probe(&mut self) {
-        let (source, object) = (Arc::clone(&self.client.source), Arc::clone(&self.object));
         let reporter = self.reporter.clone();
-        let asking = self.tasks.spawn(async move {
-            reporter.send(match source.probe(&object).await {
-                Ok(identity) => {
-                    Report { event: Event::Probed { identity }, attached: Attached::Nothing }
-                }
-                Err(error) => Report {
-                    event: Event::ProbeFailed {
-                        failure: error.failure(),
-                        retry_after: error.retry_after(),
-                    },
-                    attached: Attached::Source(error),
-                },
-            });
-        });
+        if let Some(first) = self.first.take() {
+            return reporter.probed(first.map(|Opening { identity, first }| {
+                self.first_bytes = first;
+                identity
+            }));
+        }
+        // Of an object that may be another one by now.
+        self.first_bytes = None;
+        let (source, object) = (Arc::clone(&self.client.source), Arc::clone(&self.object));
+        let asking = self.tasks.spawn(async move { reporter.probed(source.probe(&object).await) });
         // What was not answered in time must not be taken for the answer to this one.
         if let Some(given_up) = self.asking.replace(asking) {
             given_up.abort();
@@ -393,9 +401,13 @@ impl Driver {
     fn fetch(&mut self, attempt: AttemptId, range: ByteRange) {
         let Some(open) = &self.open else { return };
         self.requests += 1;
+        let is_of = |first: &mut RangeBody| {
+            first.granted.start() == range.start() && first.granted.end() <= range.end()
+        };
+        let first = self.first_bytes.take_if(is_of);
         let abort = Arc::new(Notify::new());
         self.running.insert(attempt, Running { range, abort: Arc::clone(&abort) });
-        self.tasks.spawn(attempt::run(Arc::clone(&open.fetching), attempt, range, abort));
+        self.tasks.spawn(attempt::run(Arc::clone(&open.fetching), attempt, (range, first), abort));
     }
 
     fn commit(&self, commit: Commit) {

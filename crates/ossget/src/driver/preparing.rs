@@ -317,7 +317,7 @@ fn page(encoded: Result<Vec<u8>, CheckpointError>) -> Result<Vec<u8>, FsError> {
 /// checkpoint lies in a checkpoint directory: whoever cleans up the destination's directory does
 /// not see that one, and must not take the partial file for one that nothing knows. The last is a
 /// digit always: a word of sixteen letters must not be taken for a suffix.
-fn suffix(random: [u8; 10], site: CheckpointSite) -> String {
+pub(super) fn suffix(random: [u8; 10], site: CheckpointSite) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let (letters, digits) = ALPHABET.split_at(26);
     let mut wide = [0; 16];

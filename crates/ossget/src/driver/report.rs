@@ -3,6 +3,7 @@
 use super::Open;
 use super::hash::Examined;
 use crate::source::SourceError;
+use ossget_core::ObjectIdentity;
 use ossget_core::session::{CommitId, Event, SlotWrite, StorageTask};
 use ossget_fs::FsError;
 use tokio::sync::mpsc;
@@ -46,6 +47,21 @@ impl Reporter {
 
     pub(super) fn send(&self, report: Report) {
         drop(self.sender.send(report));
+    }
+
+    /// Reports what was learnt of the object.
+    pub(super) fn probed(&self, learnt: Result<ObjectIdentity, SourceError>) {
+        let report = match learnt {
+            Ok(identity) => {
+                Report { event: Event::Probed { identity }, attached: Attached::Nothing }
+            }
+            Err(error) => {
+                let (failure, retry_after) = (error.failure(), error.retry_after());
+                let event = Event::ProbeFailed { failure, retry_after };
+                Report { event, attached: Attached::Source(error) }
+            }
+        };
+        self.send(report);
     }
 
     /// Whether the driver is gone.

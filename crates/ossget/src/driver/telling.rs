@@ -39,6 +39,11 @@ impl Teller {
         }
     }
 
+    /// Gives up who is told, for a telling that begins anew.
+    pub(super) fn into_observer(self) -> Option<Observer> {
+        self.observer
+    }
+
     pub(super) fn warn(&mut self, message: String) {
         self.tell(&DownloadEvent::Warning { message });
     }

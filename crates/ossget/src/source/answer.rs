@@ -1,7 +1,7 @@
 //! What a server's answers mean, and what a request says of the content that is meant.
 
 use super::redaction::reveals;
-use super::{ProcessedBody, RangeBody, ServiceError, SourceError};
+use super::{Opening, ProcessedBody, RangeBody, ServiceError, SourceError};
 use crate::ErrorKind;
 use crate::credentials::Credentials;
 use http::header::{
@@ -12,8 +12,8 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use jiff::fmt::rfc2822::DateTimeParser;
 use ossget_core::{
-    ByteRange, Expectation, Failure, ObjectIdentity, Rejection, ResponseHead, Verdict, judge,
-    parse_crc64, retry_after,
+    ByteRange, ContentRange, Expectation, Failure, ObjectIdentity, Rejection, ResponseHead,
+    Verdict, judge, parse_crc64, retry_after,
 };
 use ossget_transport::{Body, Response};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -57,8 +57,16 @@ impl Refusal {
 
 /// The object as a HEAD of the service describes it.
 pub(super) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceError> {
-    let length = content_length(headers)?
-        .ok_or_else(|| SourceError::protocol("the server does not tell the object's length"))?;
+    let length = content_length(headers)?.ok_or_else(|| SourceError::protocol(NO_LENGTH))?;
+    marked_identity(headers, length)
+}
+
+/// The object as the service describes it with the answer to a ranged GET.
+pub(super) fn identity_by_range(headers: &HeaderMap) -> Result<ObjectIdentity, SourceError> {
+    marked_identity(headers, total(headers)?)
+}
+
+fn marked_identity(headers: &HeaderMap, length: u64) -> Result<ObjectIdentity, SourceError> {
     let marks = [&ETAG, &CRC64, &REQUEST_ID];
     if !marks.into_iter().any(|mark| headers.contains_key(mark)) {
         // A login page of some network in between, for instance.
@@ -94,15 +102,41 @@ pub(super) fn identity_of(headers: &HeaderMap, length: u64) -> Result<ObjectIden
     Ok(identity)
 }
 
+/// The object's length, as the answer to a request for a range of it tells it.
+pub(super) fn total(headers: &HeaderMap) -> Result<u64, SourceError> {
+    let range = headers.get(CONTENT_RANGE).ok_or_else(|| SourceError::protocol(NO_LENGTH))?;
+    let range = ContentRange::parse(range.as_bytes())
+        .map_err(|error| SourceError::protocol(NO_LENGTH).with_source(error))?;
+    range.total().ok_or_else(|| SourceError::protocol(NO_LENGTH))
+}
+
+/// What the answer to a request for the first bytes begins, the object being known from it.
+pub(super) fn opening(
+    response: Response,
+    range: ByteRange,
+    identity: ObjectIdentity,
+) -> Result<Opening, SourceError> {
+    let first = range_body(response, range, &identity)?;
+    Ok(Opening { identity, first: Some(first) })
+}
+
+/// What makes a GET one of the first `most` bytes of whatever is there.
+pub(super) fn first_bytes(most: u64) -> Result<(ByteRange, HeaderMap), SourceError> {
+    let range = ByteRange::new(0, most).ok_or_else(empty_range)?;
+    Ok((range, range_headers(range, &ObjectIdentity::new(most))?))
+}
+
+fn empty_range() -> SourceError {
+    SourceError::new(Failure::Fatal, "an empty range cannot be asked for")
+        .with_kind(ErrorKind::Internal)
+}
+
 /// What makes a GET one of a range of the pinned content.
 pub(super) fn range_headers(
     range: ByteRange,
     pinned: &ObjectIdentity,
 ) -> Result<HeaderMap, SourceError> {
-    let Some(range) = range.header() else {
-        return Err(SourceError::new(Failure::Fatal, "an empty range cannot be asked for")
-            .with_kind(ErrorKind::Internal));
-    };
+    let range = range.header().ok_or_else(empty_range)?;
     let value = |text: &str| {
         HeaderValue::from_str(text).map_err(|error| {
             SourceError::new(Failure::Fatal, "the object's ETag or date cannot be sent back")
@@ -249,6 +283,8 @@ async fn explanation(mut body: Body) -> Vec<u8> {
     drop(timeout(EXPLANATION_TIME, reading).await);
     bytes
 }
+
+const NO_LENGTH: &str = "the server does not tell the object's length";
 
 /// Bytes of what identifies an object at most, each: what a checkpoint has room for. OSS has 34 for
 /// an ETag and about 80 for a version id.

@@ -8,7 +8,7 @@ pub use options::{Precondition, TrafficLimit};
 
 use super::answer::{self, Refusal};
 use super::clock::{Clock, Correction, SigningTime, Trust};
-use super::{ProcessedBody, RangeBody, Source, SourceError};
+use super::{Opening, ProcessedBody, RangeBody, Source, SourceError};
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::endpoint::{Addressing, Endpoint, Located};
 use crate::error::printable;
@@ -125,6 +125,24 @@ impl OssSource {
     ) -> Result<ObjectIdentity, SourceError> {
         answer::identity(headers)
             .and_then(|identity| of_version(identity, object.version()))
+            .map_err(|error| self.told(error))
+    }
+
+    /// The object and its beginning, as the answer to a request for that has them. `None` of an
+    /// answer that a server gives which knows no ranges, or of an empty object.
+    fn opened(
+        &self,
+        object: &Object,
+        range: ByteRange,
+        response: Response,
+    ) -> Result<Option<Opening>, SourceError> {
+        if response.head.status != StatusCode::PARTIAL_CONTENT {
+            return Ok(None);
+        }
+        answer::identity_by_range(&response.head.headers)
+            .and_then(|identity| of_version(identity, object.version()))
+            .and_then(|identity| answer::opening(response, range, identity))
+            .map(Some)
             .map_err(|error| self.told(error))
     }
 
@@ -325,6 +343,23 @@ impl Source for OssSource {
             self.get_range(object, byte, &identity).await?;
         }
         Ok(identity)
+    }
+
+    /// Signed GET with `Range`; where that brings no range, as of an empty object, what
+    /// [`probe`](Source::probe) does.
+    async fn open(&self, object: &Object, most: u64) -> Result<Opening, SourceError> {
+        let (range, mut headers) = answer::first_bytes(most)?;
+        headers.insert(RANGE_BEHAVIOR, HeaderValue::from_static("standard"));
+        headers.extend(self.preconditions.clone());
+        let opened = match self.exchange_if(&Call::new(Method::GET, object, headers)).await {
+            Ok(response) => self.opened(object, range, response)?,
+            Err(error) if error.status() == Some(416) => None,
+            Err(error) => return Err(error),
+        };
+        match opened {
+            Some(opening) => Ok(opening),
+            None => Ok(Opening { identity: self.probe(object).await?, first: None }),
+        }
     }
 
     /// Signed HEAD.

@@ -1,11 +1,11 @@
 //! What a URL names, public or presigned.
 
 use super::answer::{self, Refusal};
-use super::{Plaintext, ProcessedBody, RangeBody, Source, SourceError};
+use super::{Opening, Plaintext, ProcessedBody, RangeBody, Source, SourceError};
 use crate::{Error, ErrorKind, Object, ObjectStat, ObjectUrl};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use ossget_core::{ByteRange, ContentRange, ContentRangeError, Failure, ObjectIdentity};
 use ossget_transport::{Limits, Response, Transport};
@@ -85,28 +85,38 @@ impl UrlSource {
         error.with_host(self.url.endpoint().host())
     }
 
-    async fn look(&self, object: &Object) -> Result<ObjectStat, SourceError> {
+    /// The answer to a request for the first `most` bytes, and the object's length.
+    async fn look(&self, object: &Object, most: u64) -> Result<(Response, u64), SourceError> {
         if self.url.process().is_some() {
             let what = "the URL is of what the service makes of an object, and not of the object";
             return Err(SourceError::new(Failure::Fatal, what)
                 .with_kind(ErrorKind::Config)
                 .with_hint("read it with `get` or `cat`, or take a URL without `x-oss-process`"));
         }
-        let headers = HeaderMap::from_iter([(RANGE, HeaderValue::from_static("bytes=0-0"))]);
+        let (_, headers) = answer::first_bytes(most)?;
         let response = self.get(object, headers).await?;
         let headers = &response.head.headers;
         let length = match response.head.status {
-            StatusCode::PARTIAL_CONTENT => total(headers)?,
+            StatusCode::PARTIAL_CONTENT => answer::total(headers)?,
             // An empty object has no first byte: OSS sends all of it, others say how long it is.
             StatusCode::OK => match answer::content_length(headers)? {
-                Some(length) if length <= 1 => length,
+                Some(length) if length <= most => length,
                 _ => return Err(answer::range_ignored()),
             },
             StatusCode::RANGE_NOT_SATISFIABLE if is_empty(headers) => 0,
             status if status.is_success() => return Err(answer::unexpected(status)),
             _ => return Err(self.refused(response).await),
         };
-        Ok(ObjectStat::new(answer::identity_of(headers, length)?, headers))
+        Ok((response, length))
+    }
+
+    async fn opening(&self, object: &Object, most: u64) -> Result<Opening, SourceError> {
+        let (response, length) = self.look(object, most).await?;
+        let identity = answer::identity_of(&response.head.headers, length)?;
+        match ByteRange::new(0, most.min(length)) {
+            Some(range) if length > 0 => answer::opening(response, range, identity),
+            _ => Ok(Opening { identity, first: None }),
+        }
     }
 }
 
@@ -117,9 +127,18 @@ impl Source for UrlSource {
         Ok(self.stat(object).await?.identity)
     }
 
+    /// GET of the first bytes.
+    async fn open(&self, object: &Object, most: u64) -> Result<Opening, SourceError> {
+        self.opening(object, most).await.map_err(|error| self.told(error))
+    }
+
     /// GET of the first byte.
     async fn stat(&self, object: &Object) -> Result<ObjectStat, SourceError> {
-        self.look(object).await.map_err(|error| self.told(error))
+        let looked = self.look(object, 1).await.and_then(|(response, length)| {
+            let headers = &response.head.headers;
+            Ok(ObjectStat::new(answer::identity_of(headers, length)?, headers))
+        });
+        looked.map_err(|error| self.told(error))
     }
 
     fn host(&self) -> Option<String> {
@@ -160,15 +179,6 @@ impl Source for UrlSource {
         };
         body.map_err(|error| self.told(error))
     }
-}
-
-/// The object's length, as the answer to a request for its first byte tells it.
-fn total(headers: &HeaderMap) -> Result<u64, SourceError> {
-    let unusable = "the server does not tell the object's length";
-    let range = headers.get(CONTENT_RANGE).ok_or_else(|| SourceError::protocol(unusable))?;
-    let range = ContentRange::parse(range.as_bytes())
-        .map_err(|error| SourceError::protocol(unusable).with_source(error))?;
-    range.total().ok_or_else(|| SourceError::protocol(unusable))
 }
 
 /// Whether there is nothing that a range could be of.

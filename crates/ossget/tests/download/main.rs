@@ -4,6 +4,7 @@
 mod asking;
 mod direct;
 mod memory;
+mod opening;
 mod panicking;
 mod processed;
 mod recovering;
