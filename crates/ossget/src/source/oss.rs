@@ -2,6 +2,7 @@
 
 mod builder;
 mod options;
+mod url_query;
 
 pub use builder::{OssSourceBuilder, Plaintext, Signing};
 pub use options::{Precondition, TrafficLimit};
@@ -11,13 +12,11 @@ use super::clock::{Clock, Correction, SigningTime, Trust};
 use super::{Opening, ProcessedBody, RangeBody, Source, SourceError};
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::endpoint::{Addressing, Endpoint, Located};
-use crate::error::printable;
-use crate::{Error, ErrorKind, Object, ObjectStat, ObjectUrl};
+use crate::{ErrorKind, Object, ObjectStat, ObjectUrl};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use options::REQUEST_PAYER;
 use ossget_core::{ByteRange, Failure, ObjectIdentity};
 use ossget_sign::{Signer, encode_query};
 use ossget_transport::{Limits, Response, Transport};
@@ -290,29 +289,6 @@ impl OssSource {
             })
     }
 
-    /// The parameters of a URL for others, before it is signed. What is a header of our own
-    /// requests must be one here, since nobody else would send it.
-    fn url_query(
-        &self,
-        object: &Object,
-        wanted: &[(String, String)],
-    ) -> Result<Vec<(String, String)>, SourceError> {
-        let mut query = version_query(object);
-        if self.headers.contains_key(REQUEST_PAYER) {
-            query.push((REQUEST_PAYER.to_string(), "requester".to_owned()));
-        }
-        for (name, value) in wanted {
-            let is_there = query.iter().any(|(other, _)| other == name);
-            if is_there || name.is_empty() || SIGNING_PARAMETERS.contains(&name.as_str()) {
-                let name = printable(name, MAX_NAME);
-                let bound = "a parameter that is given once and part of no signature";
-                return Err(Error::config("query", format_args!("`{name}`"), bound).into());
-            }
-            query.push((name.clone(), value.clone()));
-        }
-        Ok(query)
-    }
-
     fn refuses_plaintext(&self) -> bool {
         self.plaintext == Plaintext::Refuse
             && self.endpoint.is_plaintext()
@@ -495,24 +471,7 @@ fn of_version(
     }
 }
 
-/// What signing adds to a query, in either version.
-const SIGNING_PARAMETERS: [&str; 12] = [
-    "Expires",
-    "OSSAccessKeyId",
-    "Signature",
-    "security-token",
-    "versionId",
-    "x-oss-additional-headers",
-    "x-oss-credential",
-    "x-oss-date",
-    "x-oss-expires",
-    "x-oss-security-token",
-    "x-oss-signature",
-    "x-oss-signature-version",
-];
 const NOT_PUBLIC: &str = "give credentials: the object is not public, or not there";
-/// Characters of a refused name that are shown.
-const MAX_NAME: usize = 80;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Credentials;
+use crate::Error;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, USER_AGENT};

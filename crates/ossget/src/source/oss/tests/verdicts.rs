@@ -1,6 +1,7 @@
 //! What successes are worth.
 
 use super::*;
+use crate::Error;
 
 async fn verdict(reply: Reply) -> Result<ByteRange, (Failure, ErrorKind)> {
     let (source, _) = source([reply]);
