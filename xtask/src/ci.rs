@@ -3,9 +3,9 @@
 //! Installs what is missing through the ordinary clients, and where that is not
 //! possible says so instead of passing quietly.
 
-use crate::fuzz;
 use crate::process::{Context, Failure, Outcome, cargo, program, run as run_command, succeeds};
 use crate::steps::{Machine, Steps};
+use crate::{fuzz, instructions};
 
 pub(crate) fn run() -> Outcome {
     let mut steps = Steps::default();
@@ -29,6 +29,10 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
             Ok(())
         })?,
         Err(why) => steps.skip("system calls", &why, machine)?,
+    }
+    match valgrind() {
+        Ok(()) => steps.run("instructions", || instructions::run(&[]))?,
+        Err(why) => steps.skip("instructions", &why, machine)?,
     }
     match fuzz::ready() {
         Ok(()) => steps.run("fuzz", || fuzz::briefly(FUZZ_SECONDS))?,
@@ -88,6 +92,12 @@ fn strace() -> Outcome {
     }
     let has_strace = || succeeds(program("strace").arg("-V"));
     if has_strace() { Ok(()) } else { install("strace", has_strace) }
+}
+
+/// Makes sure that instructions can be counted.
+fn valgrind() -> Outcome {
+    let has_valgrind = || succeeds(program("valgrind").arg("--version"));
+    if has_valgrind() { Ok(()) } else { install("valgrind", has_valgrind) }
 }
 
 /// The suite traces processes with means of its own, and cuts the power of mounted images.

@@ -12,6 +12,7 @@ mod demo;
 mod evidence;
 mod faults;
 mod fuzz;
+mod instructions;
 mod layers;
 mod long;
 mod mutants;
@@ -47,6 +48,7 @@ fn run(words: &[&str]) -> Outcome {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["demo"] => demo::run(),
         ["corruptions"] => corruptions::run(),
+        ["instructions", rest @ ..] => instructions::run(rest),
         ["long", "mutants", rest @ ..] => mutants::run(rest),
         ["long", rest @ ..] => long::run(rest),
         [] | ["help" | "--help" | "-h"] => {
@@ -75,6 +77,8 @@ cargo xtask COMMAND
   demo                  kill a 1 GiB download half-way, resume it, show what was kept
   corruptions           damage half-done downloads of ossget and of the Python SDKs, resume them; the
                         table goes to docs/evidence/
+  instructions [--bless]  count the instructions of the same work as always, and fail where it takes 5 %
+                        more than docs/evidence/instructions.txt says; or write that anew
   long sim [--seeds N]  many simulated downloads; the log goes to docs/evidence/
   long kills [--count N]  many killed and resumed downloads; the log goes to docs/evidence/
   long state-machine [--cases N]  many sequences of runs and damage; the log goes to docs/evidence/
