@@ -3,7 +3,7 @@
 use crate::play::{PART, Play, config, crc_of, fetches, finish, identity, stop_reason};
 use ossget_core::session::{
     Action, CrcPolicy, DeadlineReason, Event, Examination, Handled, Integrity, OnChange, Outcome,
-    Piece, PrepareMode, PreparedPartial, Remains, SlotWrite, StopReason, StorageTask,
+    Phase, Piece, PrepareMode, PreparedPartial, Remains, SlotWrite, StopReason, StorageTask,
 };
 use ossget_core::{ByteRange, Failure, PartIndex};
 use std::collections::VecDeque;
@@ -368,4 +368,41 @@ fn a_disk_that_does_not_keep_up_stops_new_requests() {
         todo.extend(fetches(&play.actions()));
     }
     assert!((8..=12).contains(&stored), "{stored} parts without one sync having ended");
+}
+
+#[test]
+fn a_part_that_the_attempt_cannot_have_written_is_not_believed() {
+    let (mut play, actions) = Play::fetching(config(1), 40);
+    let (attempt, range) = fetches(&actions)[0];
+    assert!(range.len() >= 3 * PART && range.end() < 40 * PART, "{range:?}");
+    let beyond = u32::try_from(range.end() / PART).unwrap();
+    let stored = |part: u32, bytes: u64| {
+        let part = PartIndex::new(part);
+        Event::Stored { attempt, part, bytes, crc: u64::from(part.get()) }
+    };
+    // Before its first part, or behind its last one; the wrong number of bytes.
+    for event in [stored(1, PART), stored(beyond, PART), stored(0, PART - 1), stored(0, 2 * PART)] {
+        assert_eq!(play.offer(event.clone()), Handled::Stale, "{event:?}");
+    }
+    assert_eq!(play.offer(stored(0, PART)), Handled::Applied);
+    // Twice, with as many bytes as one can say.
+    for event in [stored(0, PART), stored(0, 0), stored(1, 2 * PART)] {
+        assert_eq!(play.offer(event.clone()), Handled::Stale, "{event:?}");
+    }
+    assert_eq!(play.session.progress().bytes_done, PART);
+}
+
+#[test]
+fn where_it_ended_is_told_to_the_last() {
+    let (mut play, actions) = Play::fetching(config(1), 40);
+    let (attempt, range) = fetches(&actions)[0];
+    play.store(attempt, range);
+    let next = fetches(&play.actions())[0].0;
+    play.tell(Event::Cancel);
+    assert_eq!(play.session.progress().live, 1);
+    play.fail(next, Failure::Aborted);
+    let actions = play.actions();
+    assert_eq!(stop_reason(&play.settle(actions)), StopReason::Cancelled);
+    let last = play.session.progress();
+    assert_eq!((last.phase, last.live, last.bytes_done), (Phase::Finished, 0, range.len()));
 }
