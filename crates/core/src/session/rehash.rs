@@ -66,3 +66,50 @@ impl Rehash {
         fits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteRange, PartSize};
+
+    fn begun(parts: u32) -> (Rehash, PartPlan) {
+        let extent = ByteRange::new(0, u64::from(parts) << 20).unwrap();
+        let plan = PartPlan::new(extent, PartSize::new(1 << 20).unwrap());
+        let unchecked = PartSet::full(parts);
+        (Rehash::new(unchecked, u64::from(parts) << 20, ResumeVerify::Full), plan)
+    }
+
+    fn stretch(rehash: &mut Rehash, plan: &PartPlan) -> Option<(u32, u32)> {
+        match rehash.next_action(plan)? {
+            Action::Rehash { first, count, .. } => Some((first.get(), count)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn it_is_read_back_in_stretches_one_after_the_other() {
+        let (mut rehash, plan) = begun(100);
+        assert_eq!(stretch(&mut rehash, &plan), Some((0, 64)), "64 MiB");
+        assert_eq!(stretch(&mut rehash, &plan), None, "one at a time");
+        for part in 0..64 {
+            assert!(!rehash.is_settled() && rehash.reported(PartIndex::new(part), 1 << 20));
+        }
+        assert_eq!(stretch(&mut rehash, &plan), Some((64, 36)));
+        for part in 64..100 {
+            assert!(rehash.reported(PartIndex::new(part), 1 << 20));
+        }
+        assert!(rehash.is_settled() && stretch(&mut rehash, &plan).is_none());
+        assert_eq!(rehash.unchecked_bytes(), 0);
+    }
+
+    #[test]
+    fn what_was_asked_for_and_not_reported_is_asked_for_again() {
+        let (mut rehash, plan) = begun(3);
+        assert_eq!(stretch(&mut rehash, &plan), Some((0, 3)));
+        assert!(rehash.reported(PartIndex::new(1), 1 << 20));
+        rehash.rewind();
+        assert!(!rehash.is_settled());
+        assert_eq!(stretch(&mut rehash, &plan), Some((0, 1)));
+        assert!(!rehash.reported(PartIndex::new(2), 1 << 20), "it is not asked for just now");
+    }
+}

@@ -210,3 +210,100 @@ fn take_due(waiting: &mut BTreeSet<(Moment, PartIndex)>, now: Moment) -> Option<
     waiting.pop_first();
     Some(part)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::num::NonZeroU32;
+
+    fn config() -> SessionConfig {
+        let mut config = SessionConfig::new(NonZeroU32::MIN, 0);
+        config.retries = 2;
+        config
+    }
+
+    /// What follows from failures of one range in a row.
+    fn decisions(all: &[(Failure, Delivery)]) -> (Failures, [Decision; 8]) {
+        let (mut failures, mut jitter) = (Failures::default(), Jitter::new(1));
+        let mut decisions = [Decision::GiveUp; 8];
+        for (decision, &(failure, delivery)) in decisions.iter_mut().zip(all) {
+            let others_progressed = true;
+            let what = Circumstances { failure, retry_after: None, delivery, others_progressed };
+            *decision = failures.decide(what, &config(), &mut jitter);
+        }
+        (failures, decisions)
+    }
+
+    fn is_patient(decision: Decision) -> bool {
+        matches!(decision, Decision::Wait(wait) if !wait.is_zero())
+    }
+
+    const AT_ONCE: Decision = Decision::Wait(Duration::ZERO);
+
+    #[test]
+    fn less_than_a_round_trip_brings_is_little_unless_it_was_all_that_was_wanted() {
+        assert_eq!(Delivery::of(0, 100), Delivery::Nothing);
+        assert_eq!(Delivery::of(FIRST_FLIGHT - 1, 1 << 20), Delivery::Little);
+        assert_eq!(Delivery::of(FIRST_FLIGHT, 1 << 20), Delivery::Enough);
+        assert_eq!(Delivery::of(99, 100), Delivery::Little);
+        assert_eq!(Delivery::of(100, 100), Delivery::Enough);
+    }
+
+    #[test]
+    fn requests_that_were_not_sent_are_repeated_three_times_at_once() {
+        let (_, decisions) = decisions(&[(Failure::Unsent, Delivery::Nothing); 4]);
+        assert_eq!(decisions[..3], [AT_ONCE; 3]);
+        assert!(is_patient(decisions[3]));
+    }
+
+    #[test]
+    fn an_answer_that_was_shorter_is_followed_up_at_once_if_it_was_worth_it() {
+        let (_, decisions) = decisions(&[
+            (Failure::Short, Delivery::Enough),
+            (Failure::Short, Delivery::Little),
+            (Failure::Network, Delivery::Enough),
+        ]);
+        assert_eq!(decisions[0], AT_ONCE);
+        assert!(is_patient(decisions[1]) && is_patient(decisions[2]));
+    }
+
+    #[test]
+    fn failures_without_progress_are_counted_until_it_is_enough() {
+        let (failures, decisions) = decisions(&[(Failure::Network, Delivery::Nothing); 3]);
+        assert!(decisions[..2].iter().all(|&decision| is_patient(decision)));
+        assert_eq!((decisions[2], failures.streak()), (Decision::GiveUp, 2));
+        let progress = (Failure::Network, Delivery::Enough);
+        let (failures, _) = self::decisions(&[progress; 8]);
+        assert_eq!(failures.streak(), 1);
+    }
+
+    #[test]
+    fn others_are_not_begun_while_nothing_gets_through() {
+        let mut retries = Retries::default();
+        assert!(retries.allow_others(1), "nothing has failed");
+        for part in 0..2 {
+            retries.wait_until(Moment::default(), PartIndex::new(part), u64::from(part));
+        }
+        assert_eq!(retries.begun(), 1);
+        assert!(retries.allow_others(3) && !retries.allow_others(2) && !retries.allow_others(1));
+        retries.progressed();
+        assert!(retries.allow_others(1));
+        for part in 0..2 {
+            retries.wait_until(Moment::default(), PartIndex::new(part), u64::from(part));
+        }
+        assert!(retries.take_begun(Moment::default()).is_some());
+        assert!(retries.take_waiting(Moment::default()).is_some());
+        assert!(retries.allow_others(1), "nothing waits any more");
+    }
+
+    #[test]
+    fn a_part_that_is_complete_has_no_history() {
+        let mut retries = Retries::default();
+        let part = PartIndex::new(3);
+        retries.failures_mut(part).stalled = 2;
+        assert_eq!(retries.stalled(part), 2);
+        retries.forget(part);
+        assert_eq!(retries.stalled(part), 0);
+        assert!(retries.failures.is_empty(), "or it would grow with the object");
+    }
+}

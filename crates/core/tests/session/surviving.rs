@@ -70,35 +70,38 @@ fn false_alarms_are_looked_into_as_long_as_something_comes_between_them() {
 #[test]
 fn a_path_that_delivers_enough_but_slowly_is_given_more_time_with_each_attempt() {
     let mut config = single_parts(2);
-    config.low_speed_time = Duration::from_secs(4);
-    let (mut play, actions) = Play::fetching(config, 60);
+    config.low_speed_time = Duration::from_secs(1);
+    config.low_speed_bytes_per_second = 50_000;
+    let (mut play, actions) = Play::fetching(config, 400);
     let [(mut quick, mut range), (mut slow, _)] = fetches(&actions)[..] else { panic!() };
-    for _ in 0..58 {
-        play.now += Duration::from_millis(10);
-        play.store(quick, range);
-        (quick, range) = fetches(&play.actions())[0];
-    }
-    play.now += Duration::from_millis(10);
-    play.store(quick, range);
     let mut lived = Vec::new();
-    for _ in 0..3 {
-        let mut tenths = 0;
+    // Each attempt delivers as much as more than one round trip brings.
+    for rate in [17_000, 8_500, 4_250] {
+        let mut seconds = 0;
         let mut actions = Vec::new();
-        while aborts(&actions) == 0 && tenths < 110 {
-            play.tell(Event::Received { attempt: slow, bytes: 420 });
-            actions = play.wait(Duration::from_millis(100));
-            tenths += 1;
+        while aborts(&actions) == 0 && seconds < 40 {
+            play.tell(Event::Received { attempt: slow, bytes: rate });
+            for _ in 0..2 {
+                play.store(quick, range);
+                (quick, range) = fetches(&play.actions())[0];
+            }
+            actions = play.wait(Duration::from_secs(1));
+            seconds += 1;
         }
-        lived.push(tenths);
-        let (failure, tail) = (Failure::Aborted, Piece { bytes: 420 * tenths, crc: 1 });
+        lived.push(seconds);
+        let (failure, tail) = (Failure::Aborted, Piece { bytes: rate * seconds, crc: 1 });
         play.tell(Event::AttemptFailed { attempt: slow, failure, tail, retry_after: None });
-        slow = loop {
-            if let [(next, _)] = fetches(&play.wait(Duration::from_millis(100)))[..] {
-                break next;
+        slow = 'again: loop {
+            for (next, range) in fetches(&play.wait(Duration::from_millis(100))) {
+                if next.part() == slow.part() {
+                    break 'again next;
+                }
+                // Began while it waited to be tried again.
+                play.store(next, range);
             }
         };
     }
-    assert!(lived[0] < lived[1] && lived[1] < lived[2], "{lived:?}");
+    assert_eq!(lived, [1, 2, 4]);
 }
 
 #[test]
