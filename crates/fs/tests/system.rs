@@ -223,6 +223,34 @@ fn a_full_disk_refuses_the_reservation_and_gets_everything_back() {
     assert_kind(partial.sync_data(), FsErrorKind::Storage);
 }
 
+/// Faults: 72.
+#[test]
+fn room_for_much_in_memory_is_looked_for_and_not_taken_page_by_page() {
+    const MIB: u64 = 1 << 20;
+    let scratch = Scratch::new();
+    let Some(_mounted) = Mounted::new(scratch.dir(), &["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
+    else {
+        return;
+    };
+    let lock = scratch.lock("a");
+    let name = lock.partial_name(SUFFIX);
+    let free = || {
+        let found = rustix::fs::statvfs(scratch.dir()).expect("statvfs");
+        found.f_bfree * found.f_bsize
+    };
+    let before = free();
+    assert_kind(lock.create_partial(&name, 65 * MIB), FsErrorKind::NoSpace);
+    assert_eq!(free(), before);
+    let partial = lock.create_partial(&name, 40 * MIB).expect("room");
+    assert_eq!(partial.check().expect("check").1, 40 * MIB);
+    assert!(before - free() < MIB, "no pages yet");
+    partial.write_all_at(&vec![7; 40 << 20], 0).expect("write");
+    // What it holds already is not asked for again.
+    partial.resize(60 * MIB).expect("room");
+    assert_kind(partial.resize(65 * MIB), FsErrorKind::NoSpace);
+    assert_eq!(partial.check().expect("check").1, 60 * MIB);
+}
+
 #[test]
 fn what_a_journalling_file_system_gave_in_part_goes_back() {
     let scratch = Scratch::new();

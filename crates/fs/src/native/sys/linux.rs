@@ -2,7 +2,7 @@
 
 use super::unix::{Dir, from_metadata};
 use super::{Stat, writeback};
-use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags, StatFs};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -36,9 +36,38 @@ pub(super) fn stat_at(dir: &Dir, name: &OsStr) -> io::Result<Stat> {
 }
 
 /// The raw system call: the C library's function writes zeros where it is not supported.
+///
+/// On tmpfs it gets and clears every page in turn, 0.25 s a GiB in which nothing else happens
+/// (measured, Linux 6.18): there room is only looked for where much is wanted, and pages come with
+/// what is written.
 pub(super) fn allocate(file: &File, len: u64) -> Result<(), Errno> {
+    if len > AT_ONCE
+        && let Ok(found) = rustix::fs::fstatfs(file)
+        && found.f_type == TMPFS_MAGIC
+    {
+        return extend_in_memory(file, len, &found);
+    }
     rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len)
 }
+
+fn extend_in_memory(file: &File, len: u64, found: &StatFs) -> Result<(), Errno> {
+    let before = rustix::fs::fstat(file)?;
+    let held = u64::try_from(before.st_blocks).unwrap_or(0).saturating_mul(512);
+    let block = u64::try_from(found.f_bsize).unwrap_or(0);
+    // One without a limit says that it has no blocks at all.
+    if found.f_blocks > 0 && found.f_bavail.saturating_mul(block) < len.saturating_sub(held) {
+        return Err(Errno::NOSPC);
+    }
+    if u64::try_from(before.st_size).unwrap_or(0) < len {
+        rustix::fs::ftruncate(file, len)?;
+    }
+    Ok(())
+}
+
+/// So much is reserved on tmpfs, too: it takes 4 ms.
+const AT_ONCE: u64 = 16 << 20;
+/// `TMPFS_MAGIC` of `linux/magic.h`.
+const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 
 pub(super) fn rename_new(dir: &File, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
     rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE)
