@@ -222,8 +222,9 @@ impl Safety {
                 Some(DurabilityLevel::None) => Durability::None,
             },
             direct_io: match low.direct_io {
+                None | Some(DirectIoChoice::Auto) => DirectIo::Auto,
                 Some(DirectIoChoice::On) => DirectIo::On,
-                None | Some(DirectIoChoice::Off) => DirectIo::Off,
+                Some(DirectIoChoice::Off) => DirectIo::Off,
             },
             crc: if low.require_crc { CrcPolicy::Require } else { CrcPolicy::Accept },
             checksum: low.checksum,

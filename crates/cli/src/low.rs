@@ -323,7 +323,7 @@ pub(crate) struct SafetyArgs {
     /// [default: full].
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub(crate) durability: Option<DurabilityLevel>,
-    /// Write past the system's page cache [default: off].
+    /// Write past the system's page cache [default: auto].
     #[arg(long, value_name = "WHEN", value_enum)]
     pub(crate) direct_io: Option<DirectIoChoice>,
     /// Fail where the service gives no CRC-64 to compare with.

@@ -306,6 +306,12 @@ pub trait PartialFile: fmt::Debug + Send + Sync {
     /// `Storage`, also when the file ends early.
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> Result<(), FsError>;
 
+    /// Whether writes past the page cache are worth a try: the file lies on a disk of this machine,
+    /// as far as its file system tells, and not in memory, on a server or behind a program.
+    fn is_on_disk(&self) -> bool {
+        false
+    }
+
     /// The same file, to be written past the page cache, where the file system takes such writes.
     fn direct(self: Arc<Self>) -> Option<Arc<dyn DirectFile>> {
         None

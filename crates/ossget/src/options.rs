@@ -61,11 +61,14 @@ pub enum Durability {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DirectIo {
-    /// Through the page cache.
+    /// Past it on disks of this machine (ext4, XFS, F2FS), as long as they are not slow with such
+    /// writes, where the part size is a multiple of 4 KiB.
     #[default]
-    Off,
+    Auto,
     /// Past it, where the file system takes such writes and the part size is a multiple of 4 KiB.
     On,
+    /// Through the page cache.
+    Off,
 }
 
 /// What to do about an earlier run's checkpoint.
@@ -158,7 +161,7 @@ impl Default for Options {
             process: None,
             checkpoint_dir: None,
             durability: Durability::Full,
-            direct_io: DirectIo::Off,
+            direct_io: DirectIo::Auto,
             resume: Resume::Auto,
             resume_verify: ResumeVerify::Full,
             on_change: OnChange::Restart,

@@ -78,6 +78,8 @@ pub(crate) enum DurabilityLevel {
 /// `--direct-io`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DirectIoChoice {
+    /// On disks of this machine, unless they are slow with it.
+    Auto,
     /// Where the file system takes it.
     On,
     /// Through the cache.

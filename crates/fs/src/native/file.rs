@@ -114,6 +114,10 @@ impl PartialFile for NativeFile {
         self.note(sys::write_all_at(&self.file, buf, offset))
     }
 
+    fn is_on_disk(&self) -> bool {
+        sys::is_on_disk(&self.file)
+    }
+
     fn direct(self: Arc<Self>) -> Option<Arc<dyn DirectFile>> {
         self.require_writable().ok()?;
         NativeDirect::open(self).map(|direct| Arc::new(direct) as Arc<dyn DirectFile>)

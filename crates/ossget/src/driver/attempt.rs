@@ -230,6 +230,7 @@ impl<'a> Writer<'a> {
             return Ok(bytes.len());
         };
         let taken = collector.take(bytes);
+        self.digest.update(collector.whole_blocks());
         let is_full = collector.is_full();
         self.took(taken);
         if is_full {
@@ -243,16 +244,14 @@ impl<'a> Writer<'a> {
         self.unreported += bytes as u64;
     }
 
-    /// Hashes what is collected and begins to write it, once what came before it is written.
+    /// Hashes what is left of what is collected and begins to write it, once what came before it is
+    /// written.
     async fn flush(&mut self) -> Result<(), FsError> {
         self.written().await?;
-        if let Some(collector) = &mut self.collector {
-            let collected = collector.collected();
-            if !collected.is_empty() {
-                self.digest.update(collected);
-                self.in_part += collected.len() as u64;
-                collector.submit();
-            }
+        if let Some(collector) = self.collector.as_mut().filter(|it| it.len() > 0) {
+            self.digest.update(collector.rest());
+            self.in_part += collector.len() as u64;
+            collector.submit();
         }
         Ok(())
     }

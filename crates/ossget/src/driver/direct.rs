@@ -1,20 +1,100 @@
 //! Writes past the page cache: one block is filled while the one before it is written.
 
 use ossget_fs::{AlignedBuf, DIRECT_BLOCK, DirectFile, FsError, FsErrorKind};
-use std::sync::Arc;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Bytes collected before they are written: disks are at their speed with writes of so many
-/// (`docs/performance.md`), and two for each connection are held.
+/// Bytes collected before they are written, at most: where more connections than a few write, fewer,
+/// so that what is held stays within [`HELD`].
 const COLLECTED: usize = 1 << 20;
+/// The fewest: less than that costs a disk more requests than it can take.
+const LEAST_COLLECTED: usize = 64 << 10;
+/// What all connections hold together, two blocks each.
+const HELD: usize = 16 << 20;
+/// Bytes copied and hashed in turn: they are still in the processor's first cache.
+const IN_CACHE: usize = 16 << 10;
 
 /// A file that is written past the page cache.
 #[derive(Clone, Debug)]
 pub(super) struct DirectPartial {
-    pub(super) file: Arc<dyn DirectFile>,
+    file: Arc<dyn DirectFile>,
     /// Held by each write under way: an attempt may end before its last one does.
-    pub(super) held: mpsc::Sender<()>,
+    held: mpsc::Sender<()>,
+    blocks: Arc<Blocks>,
+    pace: Arc<Pace>,
+}
+
+impl DirectPartial {
+    /// To be written by so many connections at most.
+    pub(super) fn new(
+        file: Arc<dyn DirectFile>,
+        held: mpsc::Sender<()>,
+        connections: NonZeroU32,
+    ) -> Self {
+        let connections = usize::try_from(connections.get()).unwrap_or(usize::MAX);
+        let share = HELD / 2 / connections / LEAST_COLLECTED * LEAST_COLLECTED;
+        let size = share.clamp(LEAST_COLLECTED, COLLECTED);
+        let blocks = Arc::new(Blocks { size, free: Mutex::default() });
+        Self { file, held, blocks, pace: Arc::default() }
+    }
+}
+
+/// Memory that attempts have one after the other.
+#[derive(Debug)]
+struct Blocks {
+    size: usize,
+    free: Mutex<Vec<AlignedBuf>>,
+}
+
+impl Blocks {
+    fn take(&self) -> AlignedBuf {
+        let free = self.free().pop();
+        free.unwrap_or_else(|| AlignedBuf::zeroed(self.size))
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<AlignedBuf>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How fast the disk takes such writes. One that is slow with them, for its head has to move, does
+/// better where the system puts them in order.
+#[derive(Debug, Default)]
+struct Pace {
+    under_way: AtomicU64,
+    blocks: AtomicU64,
+    /// Of the blocks written, each taken for as much as were under way with it.
+    bytes: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+/// Blocks after which it is known.
+const JUDGED_AFTER: u64 = 32;
+/// Slower than this is slow.
+const SLOW_BYTES_PER_SECOND: u64 = 100 << 20;
+
+impl Pace {
+    fn time<T>(&self, bytes: u64, write: impl FnOnce() -> T) -> T {
+        let under_way = self.under_way.fetch_add(1, Relaxed) + 1;
+        let begun = Instant::now();
+        let written = write();
+        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.under_way.fetch_sub(1, Relaxed);
+        self.bytes.fetch_add(bytes * under_way, Relaxed);
+        self.nanoseconds.fetch_add(took, Relaxed);
+        self.blocks.fetch_add(1, Relaxed);
+        written
+    }
+
+    fn is_slow(&self) -> bool {
+        let bytes = u128::from(self.bytes.load(Relaxed)) * 1_000_000_000;
+        let wanted = u128::from(SLOW_BYTES_PER_SECOND) * u128::from(self.nanoseconds.load(Relaxed));
+        self.blocks.load(Relaxed) >= JUDGED_AFTER && bytes < wanted
+    }
 }
 
 /// Collects the bytes of one attempt and writes them in order.
@@ -23,6 +103,8 @@ pub(super) struct Collector {
     partial: DirectPartial,
     filling: AlignedBuf,
     filled: usize,
+    /// How much of it has been handed out to be hashed.
+    hashed: usize,
     /// Where in the file the collected bytes belong.
     at: u64,
     writing: Option<JoinHandle<Result<AlignedBuf, FsError>>>,
@@ -30,51 +112,70 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// For bytes from `at` on; `None` where these cannot be whole blocks.
+    /// For bytes from `at` on; `None` where these cannot be whole blocks, or the disk is slow with
+    /// them.
     pub(super) fn new(partial: DirectPartial, at: u64) -> Option<Self> {
-        at.is_multiple_of(DIRECT_BLOCK as u64).then(|| Self {
+        let pays = at.is_multiple_of(DIRECT_BLOCK as u64) && !partial.pace.is_slow();
+        pays.then(|| Self {
+            filling: partial.blocks.take(),
             partial,
-            filling: AlignedBuf::zeroed(COLLECTED),
             filled: 0,
+            hashed: 0,
             at,
             writing: None,
             spare: None,
         })
     }
 
-    /// Takes as many of the next bytes as there is room for, and says how many.
+    /// Takes some of the next bytes and says how many.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         let room = &mut self.filling.bytes_mut()[self.filled..];
-        let taken = room.len().min(bytes.len());
+        let taken = room.len().min(bytes.len()).min(IN_CACHE);
         room[..taken].copy_from_slice(&bytes[..taken]);
         self.filled += taken;
         taken
     }
 
     /// Whether there is no room for more.
-    pub(super) const fn is_full(&self) -> bool {
-        self.filled == COLLECTED
+    pub(super) fn is_full(&self) -> bool {
+        self.filled == self.partial.blocks.size
     }
 
-    /// What is collected and not being written yet.
-    pub(super) fn collected(&self) -> &[u8] {
-        &self.filling.bytes()[..self.filled]
+    /// Whole blocks of what was taken that have not been hashed yet, to be hashed now.
+    pub(super) fn whole_blocks(&mut self) -> &[u8] {
+        self.unhashed(self.filled - self.filled % DIRECT_BLOCK)
     }
 
-    /// Forgets what is no whole block.
+    /// All of what was taken that has not been hashed yet, to be hashed now.
+    pub(super) fn rest(&mut self) -> &[u8] {
+        self.unhashed(self.filled)
+    }
+
+    fn unhashed(&mut self, end: usize) -> &[u8] {
+        let begin = std::mem::replace(&mut self.hashed, end);
+        &self.filling.bytes()[begin..end]
+    }
+
+    /// Bytes that are collected and not being written yet.
+    pub(super) const fn len(&self) -> usize {
+        self.filled
+    }
+
+    /// Forgets what is no whole block and so has not been hashed.
     pub(super) const fn cut(&mut self) {
         self.filled -= self.filled % DIRECT_BLOCK;
     }
 
     /// Begins to write what is collected. What came before it must be [settled](Self::settle).
     pub(super) fn submit(&mut self) {
-        let next = self.spare.take().unwrap_or_else(|| AlignedBuf::zeroed(COLLECTED));
+        let next = self.spare.take().unwrap_or_else(|| self.partial.blocks.take());
         let block = std::mem::replace(&mut self.filling, next);
         let (len, at) = (std::mem::take(&mut self.filled), self.at);
+        self.hashed = 0;
         self.at += len as u64;
-        let DirectPartial { file, held } = self.partial.clone();
+        let DirectPartial { file, held, pace, .. } = self.partial.clone();
         self.writing = Some(spawn_blocking(move || {
-            let written = file.write_all_at(&block, len, at);
+            let written = pace.time(len as u64, || file.write_all_at(&block, len, at));
             drop(file);
             drop(held);
             written.map(|()| block)
@@ -100,10 +201,17 @@ impl Collector {
     }
 }
 
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let filling = std::mem::replace(&mut self.filling, AlignedBuf::zeroed(0));
+        self.partial.blocks.free().extend([filling].into_iter().chain(self.spare.take()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Mutex, mpsc as std_mpsc};
+    use std::sync::mpsc as std_mpsc;
     use std::time::Duration;
     use tokio::time::timeout;
 
@@ -122,6 +230,8 @@ mod tests {
         }
     }
 
+    const FEW: NonZeroU32 = NonZeroU32::new(8).unwrap();
+
     fn gate() -> (Arc<Gate>, std_mpsc::Sender<()>) {
         let (tell, told) = std_mpsc::channel();
         (Arc::new(Gate { told: Mutex::new(told), written: Mutex::default() }), tell)
@@ -131,11 +241,12 @@ mod tests {
     async fn a_wait_that_is_given_up_leaves_the_write_to_be_waited_for() {
         let (file, tell) = gate();
         let (held, mut writes) = mpsc::channel(1);
-        let partial = DirectPartial { file: Arc::clone(&file) as Arc<dyn DirectFile>, held };
+        let partial = DirectPartial::new(Arc::clone(&file) as Arc<dyn DirectFile>, held, FEW);
         let mut collector = Collector::new(partial, 8192).unwrap();
         assert_eq!(collector.take(&[7; 5000]), 5000);
+        assert_eq!(collector.whole_blocks(), [7; 4096]);
         collector.cut();
-        assert_eq!(collector.collected(), [7; 4096]);
+        assert_eq!((collector.len(), collector.whole_blocks().len()), (4096, 0));
         collector.submit();
         for _ in 0..2 {
             assert!(timeout(Duration::from_millis(20), collector.settle()).await.is_err());
@@ -145,6 +256,7 @@ mod tests {
         collector.settle().await.unwrap();
         assert_eq!(*file.written.lock().unwrap(), [(8192, vec![7; 4096])]);
         assert_eq!(collector.take(&[8; 10]), 10);
+        assert_eq!((collector.whole_blocks().len(), collector.rest().len()), (0, 10));
         collector.submit();
         // The attempt ends, and its last write does not.
         drop(collector);
@@ -157,8 +269,46 @@ mod tests {
     #[test]
     fn what_does_not_begin_with_a_block_is_not_collected() {
         let (held, _writes) = mpsc::channel(1);
-        let partial = DirectPartial { file: gate().0, held };
+        let partial = DirectPartial::new(gate().0, held, FEW);
         assert!(Collector::new(partial.clone(), 4095).is_none());
         assert!(Collector::new(partial, 0).is_some());
+    }
+
+    #[test]
+    fn however_many_connections_what_they_hold_is_bounded() {
+        for (connections, size) in [(1, COLLECTED), (8, 1 << 20), (32, 256 << 10), (128, 64 << 10)]
+        {
+            let (held, _writes) = mpsc::channel(1);
+            let connections = NonZeroU32::new(connections).unwrap();
+            let partial = DirectPartial::new(gate().0, held, connections);
+            assert_eq!(partial.blocks.size, size);
+        }
+    }
+
+    #[tokio::test]
+    async fn blocks_are_used_again() {
+        let (file, tell) = gate();
+        let (held, _writes) = mpsc::channel(1);
+        let partial = DirectPartial::new(file, held, FEW);
+        for _ in 0..3 {
+            let mut collector = Collector::new(partial.clone(), 0).unwrap();
+            collector.take(&[7; 4096]);
+            collector.submit();
+            tell.send(()).unwrap();
+            collector.settle().await.unwrap();
+        }
+        assert_eq!(partial.blocks.free().len(), 2);
+    }
+
+    #[test]
+    fn a_disk_that_is_slow_with_them_is_noticed() {
+        for (pause, is_slow) in [(Duration::ZERO, false), (Duration::from_millis(12), true)] {
+            let pace = Pace::default();
+            for _ in 0..JUDGED_AFTER {
+                assert!(!pace.is_slow(), "too early to tell");
+                pace.time(1 << 20, || std::thread::sleep(pause));
+            }
+            assert_eq!(pace.is_slow(), is_slow);
+        }
     }
 }

@@ -361,6 +361,7 @@ impl Driver {
             Arc::make_mut(&mut self.left).checkpoint = None;
         }
         let reporter = self.reporter.clone();
+        let connections = self.options.parallel.most();
         self.tasks.spawn_blocking(move || {
             let opened = storage.prepare(&identity, &plan, mode, &left).and_then(|prepared| {
                 let (partial, prepared) = match prepared {
@@ -382,7 +383,7 @@ impl Driver {
                     identity,
                     plan,
                     partial: Arc::clone(&prepared.partial),
-                    direct: direct.map(|file| DirectPartial { file, held }),
+                    direct: direct.map(|file| DirectPartial::new(file, held, connections)),
                     syncing: storage.syncing,
                     reporter: reporter.clone(),
                 });

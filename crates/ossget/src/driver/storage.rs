@@ -202,8 +202,12 @@ impl Storage {
     pub(super) fn direct(&self, prepared: &Prepared) -> Option<Arc<dyn DirectFile>> {
         // No block may belong to two parts: they may be written in different ways.
         let is_whole = prepared.plan.part_size().is_multiple_of(DIRECT_BLOCK as u64);
-        let is_wanted = self.direct_io == DirectIo::On && is_whole;
-        is_wanted.then(|| Arc::clone(&prepared.partial).direct()).flatten()
+        let is_wanted = match self.direct_io {
+            DirectIo::Auto => prepared.partial.is_on_disk(),
+            DirectIo::On => true,
+            DirectIo::Off => false,
+        };
+        (is_whole && is_wanted).then(|| Arc::clone(&prepared.partial).direct()).flatten()
     }
 
     /// Starts the thread that syncs and records.

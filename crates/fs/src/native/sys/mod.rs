@@ -19,14 +19,14 @@ mod writeback;
 #[cfg(unix)]
 pub(crate) use unix::{
     Dir, advise_sequential, drop_cache, effective_owner, is_link_error, is_no_direct_error,
-    open_direct, read_at, read_exact_at, reserve, set_mode, start_writeback, stat, sync_found,
-    umask, write_all_at,
+    is_on_disk, open_direct, read_at, read_exact_at, reserve, set_mode, start_writeback, stat,
+    sync_found, umask, write_all_at,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
     Dir, advise_sequential, drop_cache, effective_owner, is_link_error, is_no_direct_error,
-    open_direct, read_at, read_exact_at, reserve, set_mode, start_writeback, stat, sync_found,
-    umask, write_all_at,
+    is_on_disk, open_direct, read_at, read_exact_at, reserve, set_mode, start_writeback, stat,
+    sync_found, umask, write_all_at,
 };
 
 /// What kind of thing a name leads to.

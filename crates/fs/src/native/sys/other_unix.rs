@@ -47,6 +47,11 @@ pub(crate) fn start_writeback(_file: &File, _offset: u64, _len: u64) {}
 /// No such hint here.
 pub(crate) fn drop_cache(_file: &File, _offset: u64, _len: u64) {}
 
+/// Not known here.
+pub(crate) fn is_on_disk(_file: &File) -> bool {
+    false
+}
+
 /// None are known here.
 pub(crate) fn open_direct(_file: &File) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())

@@ -17,7 +17,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
-pub(crate) use platform::{advise_sequential, drop_cache, open_direct, start_writeback, umask};
+pub(crate) use platform::{
+    advise_sequential, drop_cache, is_on_disk, open_direct, start_writeback, umask,
+};
 
 /// An open directory. The directory may be renamed meanwhile: the descriptor stays valid.
 #[derive(Debug)]

@@ -177,6 +177,11 @@ pub(crate) fn is_no_direct_error(_error: &io::Error) -> bool {
     false
 }
 
+/// Not known here.
+pub(crate) fn is_on_disk(_file: &File) -> bool {
+    false
+}
+
 /// None are known here.
 pub(crate) fn open_direct(_file: &File) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
