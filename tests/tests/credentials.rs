@@ -210,6 +210,7 @@ fn a_token_that_expires_during_a_slow_download_fails_no_part() {
     let endpoint = rig.sim.endpoint();
     let mut command = rig.command(&["get", "oss://examplebucket/dir/object.bin", "f", "--json"]);
     command.args(["-e", &endpoint, "--region", "cn-hangzhou", "--part-size", "100KiB"]);
+    command.args(["--parallel", "4"]);
     command.env("ALIBABA_CLOUD_CREDENTIALS_URI", issuer.url());
     let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("some parts", || {

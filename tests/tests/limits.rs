@@ -73,7 +73,7 @@ fn a_limit_on_the_size_of_files_is_told_and_does_not_kill() {
     let ended = run_under(&rig, &["prlimit", "--fsize=3000000"], &[]);
     assert_eq!(ended.code, Some(7), "{ended:?}");
     assert!(ended.stderr.contains("too large"), "{}", ended.stderr);
-    assert_eq!(rig.ranges(), [], "nothing is fetched");
+    assert_eq!(rig.ranges(), [0..1 << 20], "the request that told how large it is");
     assert_eq!(rig.files(), [""; 0]);
 }
 
@@ -114,7 +114,12 @@ fn a_system_that_refuses_threads_gets_an_error_and_no_panic() {
             fs::remove_file(rig.destination()).expect("a file");
             succeeded += 1;
         } else {
-            assert_eq!(output.status.code(), Some(1), "{limit}: {:?} {said}", output.status);
+            // The writing thread's error is one of storage.
+            assert!(
+                matches!(output.status.code(), Some(1 | 7)),
+                "{limit}: {:?} {said}",
+                output.status
+            );
             assert!(said.contains("Resource temporarily unavailable"), "{limit}: {said}");
             assert!(!rig.destination().exists(), "{limit}");
             refused += 1;

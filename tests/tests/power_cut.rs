@@ -74,7 +74,7 @@ fn without_syncs_a_power_cut_does_lose_the_object_and_the_next_run_finds_that_ou
         std::fs::create_dir(&dir).expect("a folder");
         std::fs::File::open(disk.at()).and_then(|dir| dir.sync_all()).expect("a sync");
         rig.move_to(&dir);
-        rig.run_well(&["--durability", "process"]);
+        rig.run_well(&["--durability", "process", "--direct-io", "off"]);
         disk.cut_power(PowerCut::Journal);
         disk.restart();
         let lost = difference(&rig.destination(), &rig.content).is_some();

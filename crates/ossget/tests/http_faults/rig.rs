@@ -1,8 +1,8 @@
 //! A scripted server with one object, a folder, and the library between them.
 
 use ossget::{
-    Client, Credentials, Download, Downloaded, Durability, Endpoint, Error, Object, OssSource,
-    Parallel, PartSize, Signing, StaticCredentials,
+    Client, Credentials, DirectIo, Download, Downloaded, Durability, Endpoint, Error, Object,
+    OssSource, Parallel, PartSize, Signing, StaticCredentials,
 };
 use ossget_fs::NativeFileSystem;
 use ossget_testkit::scripted::{Authority, Certificate, Exchange, Script, ScriptedServer};
@@ -208,6 +208,8 @@ pub(crate) fn download_by(client: &Client, path: PathBuf, patience: Patience) ->
     client
         .download(Object::new(BUCKET, KEY).unwrap(), path)
         .part_size(PartSize::kib(100).unwrap())
+        // Past the page cache a prefix is kept to whole blocks only: `download/direct.rs`.
+        .direct_io(DirectIo::Off)
         .parallel(connections(4))
         // No fault of the network is about the disk, and syncs are slow.
         .durability(Durability::Process)
