@@ -225,8 +225,8 @@ impl Driver {
             }
             if patience.is_some_and(|patience| slept.elapsed() > patience) {
                 // Nor has anybody else run, as while the process was stopped: what waits in the
-                // kernel is to be reported before silence is.
-                tokio::time::sleep(GRACE).await;
+                // kernel is to be reported before silence is. Real time, as it was that was missed.
+                drop(spawn_blocking(|| std::thread::sleep(GRACE)).await);
             }
             // What has come in meanwhile is handled before time is looked at or anything new is
             // begun: a driver that was held up must not take its own delay for a stall.
