@@ -1,7 +1,7 @@
 //! How a download ends: what is cleaned up, and which error a stop becomes.
 
 use super::storage::Trust;
-use super::{Driver, blocking};
+use super::{Driver, blocking, cancelled};
 use crate::error::{MAX_MESSAGE, printable};
 use crate::source::{SourceError, kind_of};
 use crate::{Completion, Downloaded, Error, ErrorKind, Integrity};
@@ -181,7 +181,7 @@ impl Driver {
 
     fn stopped(&mut self, reason: StopReason) -> Error {
         match reason {
-            StopReason::Cancelled => Error::new(ErrorKind::Cancelled, "the download was cancelled"),
+            StopReason::Cancelled => cancelled(),
             StopReason::ProbeFailed(failure) => self.failures.take_source(failure),
             StopReason::AttemptFailed { failure, .. } => {
                 let error = self.failures.take_source(failure);

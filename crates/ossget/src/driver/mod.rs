@@ -58,6 +58,7 @@ pub(crate) async fn run(mut download: Download) -> Result<Downloaded, Error> {
     let first = match opening::open(&mut download).await {
         Opened::Done(downloaded) => return Ok(downloaded),
         Opened::Begun(first) => first,
+        Opened::Cancelled => return Err(cancelled()),
     };
     let handle = download.handle.clone();
     let Begun { client, object, options, storage, mut left, mut teller } =
@@ -470,6 +471,10 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     spawn_blocking(work).await.unwrap_or_else(|error| Err(broken(error)))
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "the download was cancelled")
 }
 
 /// A task that panicked.

@@ -32,6 +32,8 @@ pub(super) enum Opened {
     Done(Downloaded),
     /// What is to be known of the object, if anything was asked.
     Begun(Option<Result<Opening, SourceError>>),
+    /// The user has given up, which is told once only.
+    Cancelled,
 }
 
 /// Asks for the first bytes, where neither the destination nor a checkpoint exists.
@@ -47,7 +49,7 @@ pub(super) async fn open(download: &mut Download) -> Opened {
     let Some(vacancy) = vacancy(download).await else { return Opened::Begun(None) };
     let opening = tokio::select! {
         biased;
-        () = handle.cancelled() => return Opened::Begun(None),
+        () = handle.cancelled() => return Opened::Cancelled,
         opening = download.client.source.open(&download.object, FIRST_BYTES) => opening,
     };
     let (identity, first) = match opening {
@@ -66,7 +68,10 @@ pub(super) async fn open(download: &mut Download) -> Opened {
     teller.started(destination.clone(), FIRST_BYTES, 1, progress);
     let read = tokio::select! {
         biased;
-        () = handle.cancelled() => None,
+        () = handle.cancelled() => {
+            teller.finished(progress);
+            return Opened::Cancelled;
+        }
         read = read(first, &identity, download.options.read_timeout, |bytes| {
             (progress.bytes_done, progress.bytes_received) = (bytes, bytes);
             teller.progress(progress);

@@ -6,7 +6,7 @@
 use super::begun::Begun;
 use super::ending::in_full;
 use super::hash::{Examined, examine};
-use super::{blocking, broken};
+use super::{blocking, broken, cancelled};
 use crate::checksum::Checksum;
 use crate::download::Download;
 use crate::options::Resume;
@@ -255,10 +255,6 @@ fn judge(
         Some(Examined { checksum_matches: Some(true), .. }) => Ok(Integrity::VerifiedByUser),
         _ => Err(Error::new(ErrorKind::Integrity, "the bytes do not match the given digest")),
     }
-}
-
-fn cancelled() -> Error {
-    Error::new(ErrorKind::Cancelled, "the download was cancelled")
 }
 
 fn new_digest() -> Digest {

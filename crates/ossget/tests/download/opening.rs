@@ -7,6 +7,7 @@ use ossget::{
 use ossget_testkit::{Close, Content, Fault, On};
 use std::fs;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
@@ -151,6 +152,24 @@ async fn an_observer_hears_how_it_begins_and_ends() {
     assert_eq!(*bytes_total, Some(100_000));
     let Some(DownloadEvent::Progress(last)) = told.last() else { panic!("{told:?}") };
     assert_eq!(last.bytes(), 100_000);
+}
+
+#[tokio::test]
+async fn whoever_gives_up_while_it_is_waited_for_is_heard() {
+    for fault in [Fault::StallBeforeHead, Fault::StallAfter { bytes: 40_000 }] {
+        let rig = Rig::new(100_000).await;
+        rig.sim.fault(On::get().always(), fault.clone());
+        let download = plain(&rig);
+        let handle = download.handle();
+        let running = tokio::spawn(download.into_future());
+        crate::rig::eventually("it is asked", || !rig.sim.requests().is_empty()).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        handle.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(5), running).await;
+        let error = ended.unwrap_or_else(|_| panic!("{fault:?}: not heard")).unwrap().unwrap_err();
+        assert_eq!(error.kind(), ossget::ErrorKind::Cancelled, "{fault:?}");
+        assert_eq!(rig.files(), [""; 0], "{fault:?}");
+    }
 }
 
 #[tokio::test]
