@@ -82,9 +82,11 @@ impl Transfer {
                 Some(last) => last.after(config.read_timeout),
                 None => attempt.begun.after(config.answer_timeout),
             };
-            let slow_at = attempt.mark.at.after(patience(config.low_speed_time, attempt.given_up));
+            let given_up = attempt.given_up;
             let lag_time = if self.watch.idle { IDLE_TIME } else { LAG_TIME };
-            let lag_at = attempt.recent.at.after(patience(lag_time, attempt.given_up));
+            let slow_after = |mark: Mark| mark.at.after(patience(config.low_speed_time, given_up));
+            let lag_after = |mark: Mark| mark.at.after(patience(lag_time, given_up));
+            let (slow_at, lag_at) = (slow_after(attempt.mark), lag_after(attempt.recent));
             let measured = attempt.last_byte.is_some() && config.low_speed_bytes_per_second > 0;
             let others = |mark: &Mark| match peers {
                 0 => self.watch.ended_flow(),
@@ -115,11 +117,7 @@ impl Transfer {
             if lag_at <= now {
                 attempt.recent = Mark::new(now, attempt.received(), all);
             }
-            let patience = |time| patience(time, attempt.given_up);
-            next = next
-                .min(silent)
-                .min(attempt.mark.at.after(patience(config.low_speed_time)))
-                .min(attempt.recent.at.after(patience(lag_time)));
+            next = next.min(silent).min(slow_after(attempt.mark)).min(lag_after(attempt.recent));
         }
         self.watch.quiet_until = next;
         None
