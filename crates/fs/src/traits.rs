@@ -164,12 +164,13 @@ pub trait Vacancy: fmt::Debug + Send + Sync {
     /// # Durability
     ///
     /// On `Ok` with [`Syncing::Full`] the destination survives a power cut.
+    /// What the file system could not do is returned, as by [`DestinationLock::caveats`].
     ///
     /// # Errors
     ///
     /// `Exists` if something has come there, `NoSpace`, `TooLarge`, `Storage`. Nothing is left
     /// behind then, except when only the last sync failed: the error's path says so.
-    fn publish(&self, bytes: &[u8], suffix: &str) -> Result<(), FsError>;
+    fn publish(&self, bytes: &[u8], suffix: &str) -> Result<Vec<Caveat>, FsError>;
 }
 
 /// A locked destination.

@@ -138,6 +138,17 @@ pub(crate) fn require_trusted(
     }
 }
 
+/// Gives a file of ours its final permissions.
+///
+/// Created with 0600 and never changed: it says something else only where the file system makes
+/// permissions up, and there they cannot be set either.
+pub(crate) fn give_mode(file: &File, found: &Stat, wanted: u32) -> io::Result<Trust> {
+    match sys::set_mode(file, wanted) {
+        Err(_) if found.mode & 0o777 != 0o600 => Ok(Trust::NoPermissions),
+        done => done.map(|()| Trust::Checked),
+    }
+}
+
 /// Whether a file just created with mode 0600 comes out as ours and with that mode.
 fn keeps_permissions(dir: &Dir) -> io::Result<bool> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);

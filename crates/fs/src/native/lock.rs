@@ -1,6 +1,8 @@
 //! The locked destination.
 
-use super::acquire::{Acquired, Content, LockedFile, Trust, TryLock, acquire, require_trusted};
+use super::acquire::{
+    Acquired, Content, LockedFile, Trust, TryLock, acquire, give_mode, require_trusted,
+};
 use super::checkpoint::NativeCheckpoint;
 use super::file::NativeFile;
 use super::memory::MemoryCheckpoint;
@@ -419,11 +421,10 @@ impl NativeLock {
             return Err(FsError::new(FsErrorKind::Storage, doing, path, None));
         };
         let wanted = replaced.map_or(0o666 & !self.terms.umask, |replaced| replaced.mode & 0o777);
-        match sys::set_mode(&file, wanted) {
-            // Created with 0600 and never changed: it says something else only where the file
-            // system makes permissions up, and there they cannot be set either.
-            Err(_) if found.mode & 0o777 != 0o600 => self.guard.note(Caveat::NoPermissions),
-            done => done.map_err(|e| FsError::from_io("cannot set permissions of", &path, e))?,
+        let given = give_mode(&file, &found, wanted)
+            .map_err(|e| FsError::from_io("cannot set permissions of", &path, e))?;
+        if given == Trust::NoPermissions {
+            self.guard.note(Caveat::NoPermissions);
         }
         partial.sync_data()?;
         match self.terms.syncing {

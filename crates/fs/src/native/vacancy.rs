@@ -1,8 +1,9 @@
 //! A destination where nothing is yet, for a file that comes in one piece.
 
+use super::acquire::{Trust, give_mode};
 use super::site::{Site, stat};
-use super::sys::{self, How};
-use crate::{FsError, FsErrorKind, Syncing, Vacancy};
+use super::sys::{self, DirSync, How};
+use crate::{Caveat, FsError, FsErrorKind, Syncing, Vacancy};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -26,18 +27,13 @@ impl NativeVacancy {
         Ok((!taken).then_some(Self { site, syncing, umask }))
     }
 
-    fn fill(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
+    fn fill(&self, file: &File, bytes: &[u8]) -> io::Result<Trust> {
         sys::write_all_at(file, bytes, 0)?;
-        // Where the file system makes permissions up, they cannot be set.
-        let found = sys::stat(file)?;
-        match sys::set_mode(file, 0o666 & !self.umask) {
-            Err(_) if found.mode & 0o777 != 0o600 => {}
-            done => done?,
+        let given = give_mode(file, &sys::stat(file)?, 0o666 & !self.umask)?;
+        if self.syncing == Syncing::Full {
+            file.sync_all()?;
         }
-        match self.syncing {
-            Syncing::Full => file.sync_all(),
-            Syncing::Skip => Ok(()),
-        }
+        Ok(given)
     }
 }
 
@@ -46,7 +42,7 @@ impl Vacancy for NativeVacancy {
         self.site.destination()
     }
 
-    fn publish(&self, bytes: &[u8], suffix: &str) -> Result<(), FsError> {
+    fn publish(&self, bytes: &[u8], suffix: &str) -> Result<Vec<Caveat>, FsError> {
         let dir = &self.site.dir;
         let (partial, destination) = (self.site.names.partial(suffix), self.site.destination());
         let path = dir.path().join(&partial);
@@ -55,26 +51,31 @@ impl Vacancy for NativeVacancy {
             .map_err(|error| FsError::from_io("cannot create", &path, error))?;
         let filled =
             self.fill(&file, bytes).map_err(|error| FsError::from_io("cannot write", &path, error));
-        let renamed = filled.and_then(|()| {
-            dir.rename_new(&partial, self.site.names.destination()).map_err(|error| {
-                match error.kind() {
-                    io::ErrorKind::AlreadyExists => {
-                        let doing = "something has come to";
-                        FsError::new(FsErrorKind::Exists, doing, &destination, None)
-                    }
-                    _ => FsError::from_io("cannot rename to the destination", &path, error),
+        let renamed = filled.and_then(|given| {
+            let renamed = dir.rename_new(&partial, self.site.names.destination());
+            renamed.map(|()| given).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    let doing = "something has come to";
+                    FsError::new(FsErrorKind::Exists, doing, &destination, None)
                 }
+                _ => FsError::from_io("cannot rename to the destination", &path, error),
             })
         });
-        if let Err(error) = renamed {
+        let given = renamed.inspect_err(|_| {
             let _litter = dir.unlink(&partial);
-            return Err(error);
+        })?;
+        let mut caveats = Vec::new();
+        if given == Trust::NoPermissions {
+            caveats.push(Caveat::NoPermissions);
         }
         if self.syncing == Syncing::Full {
             let doing = "published, but cannot make the name durable of";
-            dir.sync().map_err(|error| FsError::from_io(doing, destination, error))?;
+            let synced = dir.sync().map_err(|error| FsError::from_io(doing, destination, error))?;
+            if synced == DirSync::Unsupported {
+                caveats.push(Caveat::NoDirectorySync);
+            }
         }
-        Ok(())
+        Ok(caveats)
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
         let temp = tempfile::tempdir().expect("temp dir");
         let place = Place::new(temp.path().join("x"));
         let vacancy = vacancy(&place).expect("nothing is there");
-        vacancy.publish(b"hello", SUFFIX).expect("published");
+        assert_eq!(vacancy.publish(b"hello", SUFFIX).expect("published"), []);
         assert_eq!(fs::read(&place.destination).expect("a file"), b"hello");
         assert_eq!(names(temp.path()), ["x"], "and nothing beside it");
         let other = temp.path().join("other");

@@ -6,17 +6,17 @@
 
 use super::attempt::END_OF_BODY;
 use super::preparing::suffix;
-use super::storage::{CheckpointSite, random};
+use super::storage::{CheckpointSite, in_words, place, random};
 use super::telling::Teller;
 use super::{blocking, destination};
 use crate::download::Download;
-use crate::options::{Options, Resume, Symlink};
+use crate::options::{Options, Resume};
 use crate::source::{Opening, RangeBody, SourceError, next_chunk};
 use crate::{Completion, CrcPolicy, Downloaded, Error, Integrity};
 use crc_fast::{CrcAlgorithm, Digest};
 use ossget_core::session::{Phase, Progress};
 use ossget_core::{ExtentRequest, ObjectIdentity};
-use ossget_fs::{Place, Vacancy};
+use ossget_fs::Vacancy;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,10 +86,13 @@ pub(super) async fn open(download: &mut Download) -> Opened {
         let suffix = suffix(random(), CheckpointSite::BesideDestination);
         vacancy.publish(&bytes, &suffix).map_err(Error::storage)
     });
-    if let Err(error) = published.await {
-        tracing::debug!(%error, "a small object was not published at once");
-        download.observer = teller.into_observer();
-        return Opened::Begun(Some(Ok(Opening { identity, first: None })));
+    match published.await {
+        Ok(caveats) => teller.warn_once(caveats.into_iter().map(in_words)),
+        Err(error) => {
+            tracing::debug!(%error, "a small object was not published at once");
+            download.observer = teller.into_observer();
+            return Opened::Begun(Some(Ok(Opening { identity, first: None })));
+        }
     }
     (progress.phase, progress.live) = (Phase::Finished, 0);
     teller.finished(progress);
@@ -128,13 +131,10 @@ fn is_whole(options: &Options, identity: &ObjectIdentity, first: Option<&RangeBo
 fn vacancy(download: &Download) -> impl Future<Output = Option<Box<dyn Vacancy>>> + use<> {
     let (path, name) = (download.destination.clone(), download.object.file_name().into_owned());
     let (files, options) = (Arc::clone(&download.client.file_system), &download.options);
-    let (syncing, checkpoint_dir) = (options.syncing(), options.checkpoint_dir.clone());
-    let follow_symlink = options.symlink == Symlink::Follow;
+    let options = options.clone();
     let vacancy = blocking(move || {
-        let path = destination::resolve(&path, &name, syncing)?;
-        let mut place = Place::new(path).checkpoint_dir(checkpoint_dir);
-        place.follow_symlink = follow_symlink;
-        files.vacancy(&place, syncing).map_err(Error::storage)
+        let path = destination::resolve(&path, &name, options.syncing())?;
+        files.vacancy(&place(&path, &options), options.syncing()).map_err(Error::storage)
     });
     async { vacancy.await.ok().flatten() }
 }

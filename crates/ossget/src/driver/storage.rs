@@ -96,8 +96,7 @@ impl Storage {
         object: &Object,
         options: &Options,
     ) -> Result<Self, Error> {
-        let mut place = Place::new(destination).checkpoint_dir(options.checkpoint_dir.clone());
-        place.follow_symlink = options.symlink == Symlink::Follow;
+        let mut place = place(destination, options);
         if options.recording() == Recording::Off {
             place.unfinished = Unfinished::Remove;
         }
@@ -134,21 +133,7 @@ impl Storage {
 
     /// What the file system cannot do, in words.
     pub(super) fn caveats(&self) -> Vec<String> {
-        let words = |caveat| match caveat {
-            Caveat::NoLocks => {
-                "the file system has no locks: this run cannot be resumed, and two runs at once \
-                 are not kept apart"
-            }
-            Caveat::NoPermissions => {
-                "the file system keeps no permissions: others may be able to change the \
-                 unfinished file"
-            }
-            Caveat::NoDirectorySync => {
-                "the file system cannot sync a directory: the new name may be lost in a power cut"
-            }
-            _ => "the file system lacks something that a download needs to be safe",
-        };
-        self.lock.caveats().into_iter().map(|caveat| words(caveat).to_owned()).collect()
+        self.lock.caveats().into_iter().map(in_words).collect()
     }
 
     /// Fails where the destination exists and must not be replaced.
@@ -365,6 +350,32 @@ impl Storage {
         self.remove_left_partial(left)?;
         self.lock.remove_checkpoint()
     }
+}
+
+/// Where a download to this file lies, and its checkpoint.
+pub(super) fn place(destination: &Path, options: &Options) -> Place {
+    let mut place = Place::new(destination).checkpoint_dir(options.checkpoint_dir.clone());
+    place.follow_symlink = options.symlink == Symlink::Follow;
+    place
+}
+
+/// What a file system cannot do, in words.
+pub(super) fn in_words(caveat: Caveat) -> String {
+    let words = match caveat {
+        Caveat::NoLocks => {
+            "the file system has no locks: this run cannot be resumed, and two runs at once \
+             are not kept apart"
+        }
+        Caveat::NoPermissions => {
+            "the file system keeps no permissions: others may be able to change the \
+             unfinished file"
+        }
+        Caveat::NoDirectorySync => {
+            "the file system cannot sync a directory: the new name may be lost in a power cut"
+        }
+        _ => "the file system lacks something that a download needs to be safe",
+    };
+    words.to_owned()
 }
 
 /// Removes a checkpoint and the partial file that it names.
