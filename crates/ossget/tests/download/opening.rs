@@ -48,6 +48,8 @@ async fn the_first_bytes_of_a_large_object_are_used_and_no_head_is_sent() {
     let done = plain(&rig).await.unwrap();
     assert_is(&rig.path(), &rig.content);
     assert_eq!(done.fetched_bytes, 20 * MIB, "nothing came twice");
+    let first = rig.gets().into_iter().filter(|&(start, _)| start < MIB).collect::<Vec<_>>();
+    assert_eq!(first, [(0, MIB)], "and nothing of it was asked for twice");
     assert!(methods(&rig).iter().all(|method| method == "GET"));
 }
 
