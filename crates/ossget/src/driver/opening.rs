@@ -18,6 +18,7 @@ use ossget_core::session::{Phase, Progress};
 use ossget_core::{ExtentRequest, ObjectIdentity};
 use ossget_fs::Vacancy;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -96,7 +97,17 @@ pub(super) async fn open(download: &mut Download) -> Opened {
     }
     (progress.phase, progress.live) = (Phase::Finished, 0);
     teller.finished(progress);
-    Opened::Done(Downloaded {
+    Opened::Done(downloaded(destination, identity, crc64, begun.elapsed()))
+}
+
+/// What became of a download of one request.
+fn downloaded(
+    destination: PathBuf,
+    identity: ObjectIdentity,
+    crc64: u64,
+    elapsed: Duration,
+) -> Downloaded {
+    Downloaded {
         destination,
         completion: Completion::Published,
         bytes: identity.size,
@@ -110,8 +121,8 @@ pub(super) async fn open(download: &mut Download) -> Opened {
         },
         etag: identity.etag,
         crc64,
-        elapsed: begun.elapsed(),
-    })
+        elapsed,
+    }
 }
 
 /// Whether the beginning of the object is wanted, and no request is larger than a part for it.
