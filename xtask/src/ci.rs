@@ -138,7 +138,7 @@ fn python_venv() -> Outcome {
 }
 
 /// Installs a Debian package and looks whether it does what it is wanted for.
-fn install(package: &str, works: impl Fn() -> bool) -> Outcome {
+pub(crate) fn install(package: &str, works: impl Fn() -> bool) -> Outcome {
     if !succeeds(program("apt-get").arg("--version")) {
         return Err(Failure::new(format!("{package} is missing, and there is no apt-get")));
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod ci;
 mod corruptions;
@@ -48,6 +49,7 @@ fn run(words: &[&str]) -> Outcome {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["demo"] => demo::run(),
         ["corruptions"] => corruptions::run(),
+        ["bench", rest @ ..] => bench::run(rest),
         ["instructions", rest @ ..] => instructions::run(rest),
         ["long", "mutants", rest @ ..] => mutants::run(rest),
         ["long", rest @ ..] => long::run(rest),
@@ -79,6 +81,8 @@ cargo xtask COMMAND
                         table goes to docs/evidence/
   instructions [--bless]  count the instructions of the same work as always, and fail where it takes 5 %
                         more than docs/evidence/instructions.txt says; or write that anew
+  bench [--rounds N] [SCENARIO...]  how fast it is beside the floor and the rivals that are installed (in
+                        target/bench/venv or on the path); as root; the tables go to docs/evidence/
   long sim [--seeds N]  many simulated downloads; the log goes to docs/evidence/
   long kills [--count N]  many killed and resumed downloads; the log goes to docs/evidence/
   long state-machine [--cases N]  many sequences of runs and damage; the log goes to docs/evidence/

@@ -160,8 +160,8 @@ pub(crate) const LAYERS: &[Layer] = &[
         folder: "xtask",
         edges: &[],
         test_edges: &[],
-        // For what `cargo metadata` and `ossget --json` print.
-        external: External::Only(&[always("serde_json")]),
+        // For what `cargo metadata` and `ossget --json` print; for the bytes that `bench` serves.
+        external: External::Only(&[always("crc-fast"), always("serde_json")]),
         unsafe_code: UnsafeCode::Forbidden,
         no_std: false,
     },
