@@ -26,7 +26,7 @@ mod error;
 mod http1;
 mod limits;
 
-pub use body::{Body, BodyStream};
+pub use body::{Body, BodyStream, Filled};
 pub use error::{TransportError, TransportErrorKind};
 #[cfg(all(feature = "hyper", any(feature = "ring", feature = "aws-lc-rs")))]
 pub use http1::{HyperTransport, HyperTransportBuilder, Proxy, TransportSetupError};

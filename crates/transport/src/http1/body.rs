@@ -1,8 +1,9 @@
 //! Reads a body off a connection and gives the connection back when it has ended.
 
+use super::fault;
 use super::idle::IdleList;
+use super::line::Line;
 use super::request::Origin;
-use super::{Sender, fault};
 use crate::{Body, BodyStream, TransportError, TransportErrorKind};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,19 +22,19 @@ pub(super) fn body(incoming: Incoming, lease: Lease) -> Body {
 
 /// A connection in use, to be released or, when dropped, closed.
 pub(super) struct Lease {
-    sender: Sender,
+    line: Line,
     origin: Arc<Origin>,
     idle: Arc<IdleList>,
 }
 
 impl Lease {
-    pub(super) const fn new(sender: Sender, origin: Arc<Origin>, idle: Arc<IdleList>) -> Self {
-        Self { sender, origin, idle }
+    pub(super) const fn new(line: Line, origin: Arc<Origin>, idle: Arc<IdleList>) -> Self {
+        Self { line, origin, idle }
     }
 
     /// One that is about to close is released as well: whoever takes it finds out.
     fn release(self) {
-        self.idle.push(self.origin, self.sender);
+        self.idle.push(self.origin, self.line);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Connections that wait for their next request.
 
-use super::Sender;
+use super::line::Line;
 use super::request::Origin;
 use std::collections::HashMap;
 use std::fmt;
@@ -20,7 +20,7 @@ pub(super) struct IdleList {
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
 
 struct Idle {
-    sender: Sender,
+    line: Line,
     since: Instant,
 }
 
@@ -29,7 +29,7 @@ impl IdleList {
     ///
     /// There is no timer: what is still here when the last exchange has ended stays until the
     /// server closes it, the list is touched again or the transport is dropped.
-    pub(super) fn push(&self, origin: Arc<Origin>, sender: Sender) {
+    pub(super) fn push(&self, origin: Arc<Origin>, line: Line) {
         let now = Instant::now();
         let mut expired = Vec::new();
         {
@@ -40,17 +40,17 @@ impl IdleList {
                 expired.extend(list.drain(..old));
                 !list.is_empty()
             });
-            lists.entry(origin).or_default().push(Idle { sender, since: now });
+            lists.entry(origin).or_default().push(Idle { line, since: now });
         }
         // Closed without the lock.
         drop(expired);
     }
 
     /// The connection to `origin` that has waited the least; it can have been closed since.
-    pub(super) fn pop(&self, origin: &Origin) -> Option<Sender> {
+    pub(super) fn pop(&self, origin: &Origin) -> Option<Line> {
         let idle = self.lock().get_mut(origin)?.pop()?;
         // The others have waited even longer; the next push lets go of them.
-        (!idle.is_expired(Instant::now())).then_some(idle.sender)
+        (!idle.is_expired(Instant::now())).then_some(idle.line)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<Origin>, Vec<Idle>>> {

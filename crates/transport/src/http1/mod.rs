@@ -5,14 +5,16 @@ mod builder;
 mod dial;
 mod fault;
 mod idle;
+mod line;
 mod proxy;
 mod request;
+mod sized;
 mod tls;
 
 pub use builder::{HyperTransportBuilder, TransportSetupError};
 pub use proxy::Proxy;
 
-use crate::{Limits, Response, Transport, TransportError, TransportErrorKind};
+use crate::{Body, Limits, Response, Transport, TransportError, TransportErrorKind};
 use async_trait::async_trait;
 use body::Lease;
 use bytes::Bytes;
@@ -22,12 +24,14 @@ use http::StatusCode;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::SendRequest;
 use hyper_rustls::HttpsConnector;
 use idle::IdleList;
+use line::Line;
 use proxy::{Connector, Rules};
 use request::{Origin, Prepared};
+use sized::SizedBody;
 use std::fmt;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -81,12 +85,12 @@ impl HyperTransport {
 
     /// A connection to `origin` that is ready for a request.
     async fn acquire(&self, origin: &Arc<Origin>) -> Result<Connection, TransportError> {
-        while let Some(mut sender) = self.idle.pop(origin) {
+        while let Some(mut line) = self.idle.pop(origin) {
             // Lets the connection's task see a close that has arrived but was not yet looked at;
             // otherwise the request would be written to a dead connection.
             tokio::task::yield_now().await;
-            if sender.ready().await.is_ok() {
-                return Ok(Connection { sender, history: History::Reused });
+            if line.ready().await.is_ok() {
+                return Ok(Connection { line, history: History::Reused });
             }
         }
         self.connect(origin).await
@@ -100,17 +104,10 @@ impl HyperTransport {
             .map_err(|error| fault::connecting(host, error))?;
         let stream =
             connector.call(origin.uri()).await.map_err(|error| fault::connecting(host, error))?;
-        let (sender, connection) = self
-            .http1
-            .handshake(stream)
+        let line = Line::new(&self.http1, Box::new(stream))
             .await
             .map_err(|error| fault::error(TransportErrorKind::Connect, host, error))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended");
-            }
-        });
-        Ok(Connection { sender, history: History::Fresh })
+        Ok(Connection { line, history: History::Fresh })
     }
 
     async fn exchange(
@@ -137,8 +134,17 @@ impl HyperTransport {
         {
             return Err(server.wants_credentials(host, " (407)"));
         }
-        let lease = Lease::new(connection.sender, Arc::clone(origin), Arc::clone(&self.idle));
-        Ok(Response { head, body: body::body(incoming, lease) })
+        let (line, origin, idle) = (connection.line, Arc::clone(origin), Arc::clone(&self.idle));
+        let Some(len) = sized::len(&head, &incoming) else {
+            let body = body::body(incoming, Lease::new(line, origin, idle));
+            return Ok(Response { head, body });
+        };
+        let taken = line.recall(incoming).await.ok_or_else(|| {
+            let why = io::Error::from(io::ErrorKind::UnexpectedEof);
+            fault::error(TransportErrorKind::Broken, host, why)
+        })?;
+        let body = SizedBody::new(origin, taken, len, &head, (self.http1.clone(), idle));
+        Ok(Response { head, body: Body::new(body) })
     }
 }
 
@@ -161,11 +167,8 @@ impl fmt::Debug for HyperTransport {
     }
 }
 
-/// Where requests to one connection go; its other half runs in a task of its own.
-type Sender = SendRequest<Full<Bytes>>;
-
 struct Connection {
-    sender: Sender,
+    line: Line,
     history: History,
 }
 
@@ -185,7 +188,7 @@ impl Connection {
                 }
             }
         });
-        let answer = pin!(self.sender.try_send_request(request));
+        let answer = pin!(self.line.send(request));
         match future::select(answer, pin!(flood.notified())).await {
             Either::Left((answer, _)) => answer
                 .map_err(|error: TrySendError<_>| fault::exchanging(host, self.history, error)),
@@ -210,17 +213,16 @@ mod tests {
     /// A connection that has served one request, and the server's end of it.
     async fn used(history: History) -> (Connection, DuplexStream) {
         let (ours, mut theirs) = tokio::io::duplex(1024);
-        let (sender, task) =
-            hyper::client::conn::http1::handshake(TokioIo::new(ours)).await.unwrap();
-        tokio::spawn(task);
-        let mut connection = Connection { sender, history };
+        let http1 = hyper::client::conn::http1::Builder::new();
+        let line = Line::new(&http1, Box::new(TokioIo::new(ours))).await.unwrap();
+        let mut connection = Connection { line, history };
         let serve = async {
             let _ = theirs.read(&mut [0; 1024]).await.unwrap();
             theirs.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         };
         let (answer, ()) = future::join(connection.exchange(request(), "host"), serve).await;
         assert_eq!(answer.unwrap().status(), 204);
-        connection.sender.ready().await.unwrap();
+        connection.line.ready().await.unwrap();
         (connection, theirs)
     }
 

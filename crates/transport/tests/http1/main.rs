@@ -7,5 +7,6 @@ mod proxy;
 mod reuse;
 mod server;
 mod shape;
+mod sized;
 mod socks;
 mod tls;

@@ -1,0 +1,119 @@
+//! Bodies of known length, which are read straight off their connections.
+
+use crate::server::{Server, assert_kind, fetch, get, read, transport};
+use ossget_transport::{Body, Filled, TransportError, TransportErrorKind};
+
+/// More than comes with a head, and more than is worth it.
+const LEN: usize = 300_000;
+
+/// Bytes that differ from their neighbours, a page on as well.
+fn bytes(len: usize) -> Vec<u8> {
+    (0..len).map(|index| u8::try_from(index % 251).unwrap()).collect()
+}
+
+fn answer(len: usize, field: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 206 Partial Content\r\ncontent-length: {len}\r\n{field}\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// Everything, by rooms of this size.
+async fn fill(body: &mut Body, room: usize) -> Result<Vec<u8>, TransportError> {
+    let mut all = Vec::new();
+    let mut room = vec![0xff; room];
+    loop {
+        match body.fill(&mut room).await? {
+            Filled::Room(bytes) => {
+                all.extend_from_slice(&room[..bytes]);
+                assert!(room[bytes..].iter().all(|&byte| byte == 0xff), "touched beyond its bytes");
+                room.fill(0xff);
+            }
+            Filled::Chunk(chunk) => all.extend_from_slice(&chunk),
+            Filled::End => return Ok(all),
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_bytes_come_in_whatever_way_they_are_read_and_the_connection_is_used_again() {
+    let body = bytes(LEN);
+    let server = Server::answering(answer(LEN, "", &body)).await;
+    let transport = transport();
+    for room in [1 << 20, 70_000, 4096, 1000] {
+        let mut response = get(&transport, &server).await.unwrap();
+        assert!(fill(&mut response.body, room).await.unwrap() == body, "room of {room}");
+        let mut response = get(&transport, &server).await.unwrap();
+        assert!(read(&mut response.body).await.unwrap() == body);
+        // In turns: a little here, a little there.
+        let mut response = get(&transport, &server).await.unwrap();
+        let mut all = response.body.chunk().await.unwrap().unwrap().to_vec();
+        let mut room = vec![0; room];
+        if let Filled::Room(bytes) = response.body.fill(&mut room).await.unwrap() {
+            all.extend_from_slice(&room[..bytes]);
+        }
+        all.extend(read(&mut response.body).await.unwrap());
+        assert!(all == body, "in turns");
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn small_and_chunked_bodies_come_in_chunks_of_their_own() {
+    for answer in [
+        answer(5, "", b"hello"),
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_vec(),
+    ] {
+        let server = Server::answering(answer).await;
+        let mut response = get(&transport(), &server).await.unwrap();
+        let filled = response.body.fill(&mut [0; 100]).await.unwrap();
+        assert!(matches!(filled, Filled::Chunk(chunk) if chunk == "hello"));
+        assert!(matches!(response.body.fill(&mut [0; 100]).await.unwrap(), Filled::End));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_to_be_closed_is_not_used_again() {
+    for field in ["connection: close\r\n", "connection: x, CLOSE\r\n"] {
+        let body = bytes(LEN);
+        let server = Server::answering(answer(LEN, field, &body)).await;
+        let transport = transport();
+        for _ in 0..2 {
+            assert!(fetch(&transport, &server).await == body);
+        }
+        assert_eq!(server.accepted(), 2, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_after_the_body_is_nobodys_answer() {
+    let body = bytes(LEN);
+    let more = [&body[..], b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong"].concat();
+    let server = Server::answering(answer(LEN, "", &more)).await;
+    let transport = transport();
+    for _ in 0..3 {
+        assert!(fetch(&transport, &server).await == body);
+    }
+    assert_eq!(server.accepted(), 3);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_an_error_and_stays_one() {
+    let server = Server::closing_after(answer(LEN, "", &bytes(LEN - 1))).await;
+    let transport = transport();
+    let mut filled = get(&transport, &server).await.unwrap().body;
+    let mut chunks = get(&transport, &server).await.unwrap().body;
+    for _ in 0..2 {
+        assert_kind(&fill(&mut filled, 4096).await.unwrap_err(), TransportErrorKind::Broken);
+        assert_kind(&read(&mut chunks).await.unwrap_err(), TransportErrorKind::Broken);
+    }
+    get(&transport, &server).await.unwrap();
+    assert_eq!(server.accepted(), 3);
+}
+
+#[tokio::test]
+async fn an_ended_body_stays_ended() {
+    let server = Server::answering(answer(LEN, "", &bytes(LEN))).await;
+    let mut body = get(&transport(), &server).await.unwrap().body;
+    fill(&mut body, 4096).await.unwrap();
+    assert!(matches!(body.fill(&mut [0; 10]).await.unwrap(), Filled::End));
+    assert!(body.chunk().await.unwrap().is_none());
+}
