@@ -14,7 +14,7 @@ const COLLECTED: usize = 1 << 20;
 /// The fewest: less than that costs a disk more requests than it can take.
 const LEAST_COLLECTED: usize = 64 << 10;
 /// What all connections hold together, two blocks each.
-const HELD: usize = 16 << 20;
+const HELD: usize = 14 << 20;
 /// Bytes copied and hashed in turn: they are still in the processor's first cache.
 const IN_CACHE: usize = 16 << 10;
 
@@ -134,6 +134,16 @@ impl Collector {
         room[..taken].copy_from_slice(&bytes[..taken]);
         self.filled += taken;
         taken
+    }
+
+    /// Where the next bytes are to be put.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        &mut self.filling.bytes_mut()[self.filled..]
+    }
+
+    /// So many bytes have been put into the room.
+    pub(super) const fn filled(&mut self, bytes: usize) {
+        self.filled += bytes;
     }
 
     /// Whether there is no room for more.
@@ -276,7 +286,8 @@ mod tests {
 
     #[test]
     fn however_many_connections_what_they_hold_is_bounded() {
-        for (connections, size) in [(1, COLLECTED), (8, 1 << 20), (32, 256 << 10), (128, 64 << 10)]
+        for (connections, size) in
+            [(1, COLLECTED), (7, 1 << 20), (8, 896 << 10), (32, 192 << 10), (128, 64 << 10)]
         {
             let (held, _writes) = mpsc::channel(1);
             let connections = NonZeroU32::new(connections).unwrap();
