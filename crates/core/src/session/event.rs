@@ -34,6 +34,14 @@ pub enum Event {
         /// Body bytes written since the last report; 0 for the head.
         bytes: u64,
     },
+    /// The driver itself lets an attempt rest, of which more has arrived: what may arrive in a
+    /// second is used up.
+    Resting {
+        /// The attempt.
+        attempt: AttemptId,
+        /// For how long from now on.
+        time: Duration,
+    },
     /// The service says, with an answer that it gives, that it holds answers back.
     HeldBack,
     /// An attempt has written the last byte of a part.

@@ -171,6 +171,7 @@ impl Session {
         };
         match event {
             Event::Received { attempt, bytes } => transfer.received(now, attempt, bytes),
+            Event::Resting { attempt, time } => transfer.resting(now, attempt, time),
             Event::HeldBack => {
                 transfer.limit.hold(now);
                 true

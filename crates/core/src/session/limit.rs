@@ -36,6 +36,13 @@ impl Limit {
         Self { ramp, ..Self::default() }
     }
 
+    /// The driver lets an attempt rest for so long.
+    pub(super) const fn resting(&mut self, time: Duration) {
+        if let Some(ramp) = &mut self.ramp {
+            ramp.resting(time);
+        }
+    }
+
     /// How many attempts may be live.
     pub(super) fn allowed(&self, config: &SessionConfig) -> u32 {
         let most = config.parallel.get();

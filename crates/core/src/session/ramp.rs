@@ -32,6 +32,8 @@ pub(super) struct Ramp {
     best: Option<Trial>,
     /// Whether more attempts have brought more.
     grew: bool,
+    /// For how long the driver has let attempts rest while this was measured, each for itself.
+    rested: Duration,
     hold: Duration,
     state: State,
     /// When time alone can change something.
@@ -72,7 +74,7 @@ impl Ramp {
     /// Begins with `attempts`.
     pub(super) fn new(now: Moment, attempts: u32) -> Self {
         let (state, due) = (State::Settling { since: now }, now.after(SETTLE));
-        Self { attempts, best: None, grew: false, hold: HOLD, state, due }
+        Self { attempts, best: None, grew: false, rested: Duration::ZERO, hold: HOLD, state, due }
     }
 
     /// How many attempts may be live.
@@ -84,6 +86,13 @@ impl Ramp {
     pub(super) fn lower(&mut self, attempts: u32, until: Moment) {
         self.attempts = self.attempts.min(attempts.max(1));
         (self.state, self.due) = (State::Holding, until);
+    }
+
+    /// The driver lets an attempt rest for so long.
+    pub(super) const fn resting(&mut self, time: Duration) {
+        if let State::Measuring { .. } = self.state {
+            self.rested = self.rested.saturating_add(time);
+        }
     }
 
     /// When it must look again at the latest.
@@ -99,6 +108,7 @@ impl Ramp {
                 let all = at_work.answered >= self.attempts || now.since(since) >= SETTLE;
                 if all && at_work.live <= self.attempts {
                     self.state = State::Measuring { since: now, before: at_work.received };
+                    self.rested = Duration::ZERO;
                     self.due = now.after(WINDOW);
                 } else if due {
                     self.due = now.after(SETTLE);
@@ -124,6 +134,9 @@ impl Ramp {
     fn measured(&mut self, now: Moment, trial: Trial, config: &SessionConfig) {
         let best = self.best.unwrap_or(trial);
         let more = trial.attempts > best.attempts;
+        // They rest for half of their time: half as many, which rest less, bring the same.
+        let half_would_do =
+            self.rested.saturating_mul(2) >= trial.time.saturating_mul(trial.attempts);
         if more && !trial.brings_more(best) {
             self.attempts = best.attempts;
             return match self.grew {
@@ -131,13 +144,13 @@ impl Ramp {
                 false => self.try_fewer(now),
             };
         }
-        if trial.attempts < best.attempts && !trial.costs_nothing(best) {
+        if trial.attempts < best.attempts && !half_would_do && !trial.costs_nothing(best) {
             self.attempts = best.attempts;
             return self.settle(now);
         }
         self.best = Some(trial);
         self.grew |= more;
-        if trial.attempts < best.attempts {
+        if trial.attempts < best.attempts || half_would_do {
             self.try_fewer(now);
         } else {
             self.try_more(now, config);
@@ -275,6 +288,37 @@ mod tests {
         let at_work = AtWork { live: 4, answered: 4, received: 1 << 30 };
         ramp.advance(Moment::new(Duration::from_secs(9)), at_work, &config);
         assert_eq!(ramp.allowed(), 4);
+    }
+
+    #[test]
+    fn where_attempts_rest_more_are_not_tried_and_half_are_enough_whatever_is_measured() {
+        let config = SessionConfig::new(NonZeroU32::new(32).unwrap(), 0);
+        let mut ramp = Ramp::new(Moment::default(), 8);
+        let (mut now, mut received, mut tried) = (Duration::ZERO, 0, Vec::new());
+        while !matches!(ramp.state, State::Holding) {
+            let live = ramp.allowed();
+            tried.push(live);
+            now += Duration::from_millis(10);
+            // As it may seem where little comes: ever more with more, and far less with fewer.
+            received += u64::from(live) << 10;
+            // Five in eight.
+            ramp.resting(Duration::from_micros(6_250) * live);
+            let at_work = AtWork { live, answered: live, received };
+            ramp.advance(Moment::new(now), at_work, &config);
+            assert!(now < Duration::from_secs(60));
+        }
+        tried.dedup();
+        assert_eq!((tried, ramp.allowed()), (alloc::vec![8, 4, LEAST], LEAST));
+        // What comes by itself again is tried once more.
+        let mut most = 0;
+        for _ in 0..1000 {
+            let live = ramp.allowed();
+            (now, most) = (now + Duration::from_millis(10), most.max(live));
+            received += u64::from(live) << 20;
+            let at_work = AtWork { live, answered: live, received };
+            ramp.advance(Moment::new(now), at_work, &config);
+        }
+        assert_eq!(most, 32);
     }
 
     #[test]

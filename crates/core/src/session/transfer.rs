@@ -11,6 +11,7 @@ use super::watch::Watch;
 use super::{AttemptId, Moment, Recording, ResumeVerify, SessionConfig, SlotWrite};
 use crate::{CrcAccumulator, ObjectIdentity, PartIndex, PartPlan, PartSet, combine};
 use alloc::collections::BTreeMap;
+use core::time::Duration;
 
 /// The object and its parts.
 #[derive(Clone, Debug)]
@@ -118,6 +119,19 @@ impl Transfer {
             attempt.recent = attempt.mark;
         }
         self.count_received(now, fresh);
+        true
+    }
+
+    /// The driver lets an attempt rest: it is neither silent nor slow for that, and neither is the
+    /// run. Its speed is measured anew afterwards.
+    pub(super) fn resting(&mut self, now: Moment, id: AttemptId, time: Duration) -> bool {
+        let Some(attempt) = self.live.get_mut(id) else { return false };
+        let until = now.after(time);
+        attempt.last_byte = Some(until);
+        attempt.mark = Mark::new(until, attempt.received(), self.bytes_received);
+        attempt.recent = attempt.mark;
+        self.last_progress = self.last_progress.max(until);
+        self.limit.resting(time);
         true
     }
 

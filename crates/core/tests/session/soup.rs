@@ -32,7 +32,7 @@ fn soup(seeds: &[u64]) -> Vec<Action> {
             _ => None,
         });
         let part = PartIndex::new(u32::try_from(pick(11)).expect("a small number"));
-        let event = match (seed % 16, attempt, commit) {
+        let event = match (seed % 17, attempt, commit) {
             (0 | 1, ..) => Event::Probed { identity: identity(9 * PART).crc64(crc_of(9)) },
             (2, ..) => Event::ProbeFailed { failure: Failure::Network, retry_after: None },
             (3 | 4, ..) => Event::Prepared {
@@ -60,6 +60,9 @@ fn soup(seeds: &[u64]) -> Vec<Action> {
             (12, ..) => Event::Rehashed { part, recorded: 1, found: Some(pick(2)) },
             (13, _, Some(commit)) => Event::StorageFailed { during: StorageTask::Commit(commit) },
             (14, ..) => Event::Verified { examination: Examination::Intact },
+            (15, Some((attempt, _)), _) => {
+                Event::Resting { attempt: *attempt, time: Duration::from_millis(pick(60_000)) }
+            }
             _ => Event::Tick,
         };
         play.now += Duration::from_millis(pick(30_000));

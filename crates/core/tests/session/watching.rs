@@ -3,7 +3,8 @@
 use crate::play::{PART, Play, config, fetches, stop_reason};
 use ossget_core::Failure;
 use ossget_core::session::{
-    Action, AttemptId, DeadlineReason, Event, Piece, SessionConfig, StopReason, StorageTask,
+    Action, AttemptId, DeadlineReason, Event, Handled, Piece, SessionConfig, StopReason,
+    StorageTask,
 };
 use std::time::Duration;
 
@@ -364,4 +365,29 @@ fn what_was_about_to_be_fetched_when_the_object_seemed_changed_is_fetched_later(
     }
     fetched.sort_unstable();
     assert_eq!(fetched, [1, 2, 3]);
+}
+
+#[test]
+fn an_attempt_that_the_driver_lets_rest_is_not_silent() {
+    let (mut play, actions) = Play::fetching(config(1), 100);
+    let [(attempt, _)] = fetches(&actions)[..] else { panic!("{actions:?}") };
+    received(&mut play, attempt, 100);
+    play.tell(Event::Resting { attempt, time: Duration::from_secs(60) });
+    assert_eq!(flow(&mut play, 79, &[]), []);
+    assert_eq!(flow(&mut play, 1, &[]), [attempt], "20 s after its rest");
+    play.fail(attempt, Failure::Aborted);
+    let event = Event::Resting { attempt, time: Duration::from_secs(1) };
+    assert_eq!(play.offer(event), Handled::Stale);
+}
+
+#[test]
+fn an_attempt_that_the_driver_lets_rest_is_not_slow() {
+    let (mut play, actions) = Play::fetching(config(3), 4_000);
+    let attempts: Vec<_> = fetches(&actions).into_iter().map(|(attempt, _)| attempt).collect();
+    let rates = [(attempts[0], 300_000), (attempts[1], 300_000), (attempts[2], 1_000)];
+    for _ in 0..60 {
+        assert_eq!(flow(&mut play, 1, &rates), []);
+        play.tell(Event::Resting { attempt: attempts[2], time: Duration::from_millis(500) });
+    }
+    assert_eq!(flow(&mut play, 3, &rates), [attempts[2]], "2 s after its last rest");
 }
