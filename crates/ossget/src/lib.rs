@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 pub mod checkpoint;
 mod checksum;
 mod client;

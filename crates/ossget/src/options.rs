@@ -4,7 +4,7 @@ use crate::Checksum;
 use ossget_core::session::{CrcPolicy, OnChange, Recording, ResumeVerify};
 use ossget_core::{ExtentRequest, PartSize};
 use ossget_fs::Syncing;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +22,16 @@ pub enum Parallel {
 /// Where so many connections are not enough, more mostly cost memory and the service's patience.
 const MOST: NonZeroU32 = NonZeroU32::MIN.saturating_add(31);
 
+/// Eight fill a gigabit link at 20 ms and 16 MiB of window each.
+const AT_FIRST: u32 = 8;
+
+/// As few as the search for the right number ever tries.
+const LEAST: u32 = 2;
+
+/// Bytes a second of the slowest connection that a user can ask the service for (OSS documentation,
+/// "Single-connection bandwidth throttling").
+const SLOWEST: u64 = 100 << 10;
+
 impl Parallel {
     /// The most there may be.
     pub(crate) const fn most(self) -> NonZeroU32 {
@@ -31,13 +41,12 @@ impl Parallel {
         }
     }
 
-    /// How many to begin with where their number is to be found.
-    pub(crate) const fn at_first(self) -> Option<NonZeroU32> {
-        match self {
-            // Eight fill a gigabit link at 20 ms and 16 MiB of window each.
-            Self::Auto => NonZeroU32::new(8),
-            Self::Fixed(_) => None,
-        }
+    /// How many to begin with where their number is to be found and no more than so many bytes
+    /// may come in a second.
+    pub(crate) fn at_first(self, bandwidth: Option<NonZeroU64>) -> Option<NonZeroU32> {
+        let Self::Auto = self else { return None };
+        let enough = bandwidth.map_or(u64::MAX, |bandwidth| bandwidth.get().div_ceil(SLOWEST));
+        NonZeroU32::new(u32::try_from(enough).map_or(AT_FIRST, |it| it.clamp(LEAST, AT_FIRST)))
     }
 }
 

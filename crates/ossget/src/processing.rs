@@ -1,10 +1,10 @@
 //! Reading what the service makes of an object.
 
+use crate::budget::MeteredBody;
 use crate::patience::with_patience;
-use crate::source::{ProcessedBody, Source, SourceError, next_chunk};
+use crate::source::{ProcessedBody, SourceError, next_chunk};
 use crate::{Client, Error, Object};
 use bytes::Bytes;
-use ossget_transport::Body;
 use std::time::Duration;
 
 /// What the service makes of an object, before it is asked for.
@@ -36,7 +36,7 @@ pub struct ProcessedReader {
 pub(crate) struct Answer {
     len: Option<u64>,
     got: u64,
-    body: Body,
+    body: MeteredBody,
     read_timeout: Duration,
 }
 
@@ -78,7 +78,7 @@ impl ProcessedReading {
     /// Dropping the future ends the request.
     pub async fn open(self) -> Result<ProcessedReader, Error> {
         let Self { client, object, style, retry_max_time, read_timeout } = self;
-        let ask = || Answer::to(client.source.as_ref(), &object, &style, read_timeout);
+        let ask = || Answer::to(&client, &object, &style, read_timeout);
         Ok(ProcessedReader { answer: with_patience(retry_max_time, ask).await? })
     }
 }
@@ -107,13 +107,13 @@ impl ProcessedReader {
 
 impl Answer {
     pub(crate) async fn to(
-        source: &dyn Source,
+        client: &Client,
         object: &Object,
         style: &str,
         read_timeout: Duration,
     ) -> Result<Self, SourceError> {
-        let ProcessedBody { len, body } = source.get_processed(object, style).await?;
-        Ok(Self { len, got: 0, body, read_timeout })
+        let ProcessedBody { len, body } = client.source.get_processed(object, style).await?;
+        Ok(Self { len, got: 0, body: client.budget.meter(body), read_timeout })
     }
 
     pub(crate) const fn len(&self) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! Reading an object in order, fetched in parallel.
 
+use crate::budget::Budget;
 use crate::patience::with_patience;
 use crate::source::{RangeBody, Source, SourceError, next_chunk};
 use crate::{Client, CrcPolicy, Error, ErrorKind, ExtentRequest, Integrity, Object, PartSize};
@@ -64,6 +65,7 @@ pub struct ObjectReader {
 #[derive(Debug)]
 struct Fetching {
     source: Arc<dyn Source>,
+    budget: Budget,
     object: Object,
     identity: ObjectIdentity,
     options: Options,
@@ -169,6 +171,7 @@ impl Reading {
         }
         let fetching = Fetching {
             source: client.source,
+            budget: client.budget,
             object,
             identity,
             options,
@@ -323,7 +326,8 @@ impl Fetching {
         digest: &mut Digest,
     ) -> Result<(), SourceError> {
         let got = self.source.get_range(&self.object, range, &self.identity).await?;
-        let RangeBody { granted, mut body, .. } = got;
+        let RangeBody { granted, body, .. } = got;
+        let mut body = self.budget.meter(body);
         let mut missing = granted.len();
         while missing > 0 {
             let Some(chunk) = next_chunk(&mut body, self.options.read_timeout).await? else {

@@ -17,6 +17,7 @@ pub use oss::{OssSource, OssSourceBuilder, Plaintext, Precondition, Signing, Tra
 pub(crate) use service_error::ServiceError;
 pub use url::UrlSource;
 
+use crate::budget::MeteredBody;
 use crate::{ErrorKind, Object, ObjectStat, ObjectUrl};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -149,16 +150,18 @@ pub struct ProcessedBody {
     pub body: Body,
 }
 
-/// The next bytes of a body that may stay silent for so long; `None` after the last.
+/// The next bytes of a body that may stay silent for so long; `None` after the last. While they
+/// are held nothing is awaited of the other side.
 pub(crate) async fn next_chunk(
-    body: &mut Body,
+    body: &mut MeteredBody,
     silence: Duration,
 ) -> Result<Option<Bytes>, SourceError> {
     let stalled = |_| SourceError::new(Failure::Stalled, "no byte came for too long");
-    timeout(silence, body.chunk()).await.map_err(stalled)?.map_err(|error| {
+    timeout(silence, body.arrival()).await.map_err(stalled)?.map_err(|error| {
         let (failure, kind) = transport_failure(&error);
         SourceError::new(failure, "the body broke off").with_kind(kind).with_source(error)
-    })
+    })?;
+    Ok(body.take().await)
 }
 
 /// Says who asks, unless the caller says something else.

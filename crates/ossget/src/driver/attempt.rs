@@ -3,6 +3,7 @@
 use super::direct::{Collector, DirectPartial};
 use super::report::{Attached, Report, Reporter};
 use crate::Object;
+use crate::budget::Budget;
 use crate::source::{RangeBody, Source, SourceError, transport_failure};
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
@@ -11,9 +12,9 @@ use ossget_core::{ByteRange, Failure, ObjectIdentity, PartIndex, PartPlan};
 use ossget_fs::{FsError, PartialFile, Syncing};
 use ossget_transport::Filled;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Report written bytes at least after so many: often enough for a smooth progress bar, seldom
 /// enough to cost nothing.
@@ -23,6 +24,8 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Bytes taken off a connection at once, where they are written through the page cache. Fewer cost
 /// more calls: with a quarter of it the system took a sixth more of the processor.
 const BUFFER: usize = 512 << 10;
+/// A rest that is worth a report: a timer's tick.
+const LEAST_REST: Duration = Duration::from_millis(1);
 /// How long the end of a complete body is waited for, so that its connection can be used again.
 pub(super) const END_OF_BODY: Duration = Duration::from_millis(500);
 
@@ -30,6 +33,7 @@ pub(super) const END_OF_BODY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Fetching {
     pub(super) source: Arc<dyn Source>,
+    pub(super) budget: Budget,
     pub(super) object: Arc<Object>,
     pub(super) identity: ObjectIdentity,
     pub(super) plan: PartPlan,
@@ -110,17 +114,18 @@ async fn transfer(
         Some(first) => Ok(first),
         None => fetching.source.get_range(&fetching.object, range, &fetching.identity).await,
     };
-    let RangeBody { granted, mut body, held_back } = match got {
+    let RangeBody { granted, body, held_back } = match got {
         Ok(got) => got,
         Err(error) => return End::source(error),
     };
+    let mut body = fetching.budget.meter(body);
     writer.head();
     if held_back {
         fetching.reporter.event(Event::HeldBack);
     }
     loop {
-        let filled = match body.fill(writer.room()).await {
-            Ok(filled) => filled,
+        let (filled, due) = match body.fill(writer.room()).await {
+            Ok(got) => got,
             Err(error) => {
                 let (failure, _) = transport_failure(&error);
                 return End::Failed(failure, None, Attached::Source(SourceError::from(error)));
@@ -135,6 +140,10 @@ async fn transfer(
                 return End::Failed(failure, None, Attached::Nothing);
             }
         };
+        if let Some(due) = due {
+            writer.rest_until(due);
+            sleep_until(due).await;
+        }
         if writer.position + came as u64 > granted.end() {
             let error = SourceError::protocol("the server sent more bytes than it said");
             return End::source(error);
@@ -147,7 +156,7 @@ async fn transfer(
             Ok(()) if writer.last.is_some() => {
                 // The connection is free again once the end of the body has been seen; the last
                 // part is reported after that, so that the next request finds it free.
-                drop(timeout(END_OF_BODY, body.chunk()).await);
+                drop(timeout(END_OF_BODY, body.arrival()).await);
                 return End::Complete;
             }
             Ok(()) => {}
@@ -260,11 +269,27 @@ impl<'a> Writer<'a> {
             self.written().await?;
             self.report_if_stored();
         } else if self.unreported >= REPORT_BYTES || self.last_report.elapsed() >= REPORT_INTERVAL {
-            let (attempt, bytes) = (self.attempt, self.unreported);
-            self.fetching.reporter.event(Event::Received { attempt, bytes });
-            self.reported();
+            self.report_received();
         }
         Ok(())
+    }
+
+    /// Reports that it rests, and first what it has: there will be nothing new for a while.
+    fn rest_until(&mut self, due: Instant) {
+        let time = due.saturating_duration_since(Instant::now());
+        if time < LEAST_REST {
+            return;
+        }
+        if self.unreported > 0 {
+            self.report_received();
+        }
+        self.fetching.reporter.event(Event::Resting { attempt: self.attempt, time });
+    }
+
+    fn report_received(&mut self) {
+        let (attempt, bytes) = (self.attempt, self.unreported);
+        self.fetching.reporter.event(Event::Received { attempt, bytes });
+        self.reported();
     }
 
     /// Takes some of the next bytes, all of the same part, and says how many.

@@ -41,6 +41,7 @@ use ossget_core::session::{
 use ossget_core::{ByteRange, Failure, ObjectIdentity, PartIndex, PartPlan};
 use report::{Attached, Commit, Report, Reporter};
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -63,7 +64,7 @@ pub(crate) async fn run(mut download: Download) -> Result<Downloaded, Error> {
     let handle = download.handle.clone();
     let Begun { client, object, options, storage, mut left, mut teller } =
         Begun::new(download).await?;
-    let mut config = session_config(&options);
+    let mut config = session_config(&options, client.budget.bytes_per_second());
     config.recording = storage.recording;
     // The wait for the lock is no part of what is timed from here on.
     let origin = Instant::now();
@@ -97,9 +98,9 @@ pub(crate) async fn run(mut download: Download) -> Result<Downloaded, Error> {
     driver.drive(handle).await
 }
 
-fn session_config(options: &Options) -> SessionConfig {
+fn session_config(options: &Options, bandwidth: Option<NonZeroU64>) -> SessionConfig {
     let mut config = SessionConfig::new(options.parallel.most(), u64::from_le_bytes(random()));
-    config.parallel_at_first = options.parallel.at_first();
+    config.parallel_at_first = options.parallel.at_first(bandwidth);
     config.part_size = options.part_size;
     config.extent = options.extent;
     config.retries = options.retries;
@@ -357,6 +358,7 @@ impl Driver {
         }
         let (storage, left) = (self.storage.clone(), Arc::clone(&self.left));
         let (source, object) = (Arc::clone(&self.client.source), Arc::clone(&self.object));
+        let budget = self.client.budget.clone();
         if mode == PrepareMode::Fresh {
             // From now on there is nothing of it to go back to.
             Arc::make_mut(&mut self.left).checkpoint = None;
@@ -380,6 +382,7 @@ impl Driver {
                 let direct = storage.direct(&prepared);
                 let fetching = Arc::new(Fetching {
                     source,
+                    budget,
                     object,
                     identity,
                     plan,

@@ -9,6 +9,7 @@ use super::preparing::suffix;
 use super::storage::{CheckpointSite, in_words, place, random};
 use super::telling::Teller;
 use super::{blocking, destination};
+use crate::budget::MeteredBody;
 use crate::download::Download;
 use crate::options::{Options, Resume};
 use crate::source::{Opening, RangeBody, SourceError, next_chunk};
@@ -61,6 +62,7 @@ pub(super) async fn open(download: &mut Download) -> Opened {
         }
         other => return Opened::Begun(Some(other)),
     };
+    let body = first.map(|first| download.client.budget.meter(first.body));
     let destination = vacancy.canonical_destination();
     let mut teller = Teller::new(download.observer.take(), handle.clone());
     let mut progress = Progress::new(Phase::Transferring);
@@ -73,7 +75,7 @@ pub(super) async fn open(download: &mut Download) -> Opened {
             teller.finished(progress);
             return Opened::Cancelled;
         }
-        read = read(first, &identity, download.options.read_timeout, |bytes| {
+        read = read(body, &identity, download.options.read_timeout, |bytes| {
             (progress.bytes_done, progress.bytes_received) = (bytes, bytes);
             teller.progress(progress);
         }) => read,
@@ -152,7 +154,7 @@ fn vacancy(download: &Download) -> impl Future<Output = Option<Box<dyn Vacancy>>
 
 /// All bytes of the object and their CRC-64, if they are what the server says they are.
 async fn read(
-    first: Option<RangeBody>,
+    mut body: Option<MeteredBody>,
     identity: &ObjectIdentity,
     silence: Duration,
     mut progress: impl FnMut(u64),
@@ -160,7 +162,6 @@ async fn read(
     let len = usize::try_from(identity.size).ok()?;
     let mut bytes = Vec::with_capacity(len);
     let mut digest = Digest::new(CrcAlgorithm::Crc64Xz);
-    let mut body = first.map(|first| first.body);
     while let Some(body) = body.as_mut().filter(|_| bytes.len() < len) {
         let chunk = next_chunk(body, silence).await.ok()??;
         if chunk.len() > len - bytes.len() {
@@ -172,7 +173,7 @@ async fn read(
     }
     if let Some(mut body) = body {
         // The connection is free again once the end of the body has been seen.
-        drop(timeout(END_OF_BODY, body.chunk()).await);
+        drop(timeout(END_OF_BODY, body.arrival()).await);
     }
     let crc64 = digest.finalize();
     identity.crc64.is_none_or(|server| server == crc64).then_some((bytes, crc64))

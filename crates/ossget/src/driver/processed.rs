@@ -127,8 +127,7 @@ impl Processing {
 
     async fn attempt(&mut self) -> Result<(), Trouble> {
         let Begun { client, object, options, .. } = &self.begun;
-        let answer =
-            Answer::to(client.source.as_ref(), object, &self.style, options.read_timeout).await;
+        let answer = Answer::to(client, object, &self.style, options.read_timeout).await;
         let mut answer = answer.map_err(Trouble::Source)?;
         self.progress.bytes_done = 0;
         self.progress.bytes_total = answer.len();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy knows the test functions, not what they share")]
 
 mod asking;
+mod bandwidth;
 mod direct;
 mod memory;
 mod opening;

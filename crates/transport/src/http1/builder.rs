@@ -92,7 +92,8 @@ impl HyperTransportBuilder {
     /// The most that is read at once from one connection, in bytes: 512 KiB unless set.
     ///
     /// A fast connection takes this much memory, and as much again while its last chunk is held.
-    /// The default is measured: over loopback 128 KiB costs 40 % against it.
+    /// The default is measured: over loopback 128 KiB costs 40 % against it. The head of a response
+    /// must fit into it, too.
     pub const fn read_buffer(mut self, bytes: usize) -> Self {
         self.read_buffer = bytes;
         self
