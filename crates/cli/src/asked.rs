@@ -7,6 +7,7 @@ use crate::network;
 use crate::settings::Settings;
 use crate::source::{Named, Source};
 use ossget::{Anonymous, Client, ClientBuilder, CredentialsProvider, Error, Object, Precondition};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,21 +26,29 @@ pub(crate) struct Asked {
     pub(crate) warnings: Vec<String>,
 }
 
-/// How long one exchange may take; `None` leaves it to the library.
+/// What bounds the exchanges; `None` leaves it to the library.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Waits {
+pub(crate) struct Bounds {
     /// Connecting.
     pub(crate) connect: Option<Duration>,
     /// Until an answer begins: no longer than all the patience there is, but for a few seconds. `--read-timeout` is not
     /// meant: a process that was stopped meanwhile would take what waits in the kernel for silence.
     pub(crate) answer: Option<Duration>,
+    /// Bytes a second in all.
+    pub(crate) bandwidth: Option<NonZeroU64>,
 }
 
-impl Waits {
+impl Bounds {
     /// What the flags `--connect-timeout` and `--retry-max-time` mean for it.
     pub(crate) fn new(connect: Option<Duration>, in_all: Option<Duration>) -> Self {
         let in_all = in_all.filter(|time| *time < LIBRARYS_ANSWER);
-        Self { connect, answer: in_all.map(|time| time.max(SHORTEST_ANSWER)) }
+        let answer = in_all.map(|time| time.max(SHORTEST_ANSWER));
+        Self { connect, answer, bandwidth: None }
+    }
+
+    /// What `--bandwidth-limit` means for it.
+    pub(crate) const fn bandwidth(self, limit: Option<NonZeroU64>) -> Self {
+        Self { bandwidth: limit, ..self }
     }
 }
 
@@ -55,7 +64,7 @@ impl Asked {
         source: Source,
         identity: &IdentityArgs,
         request: &RequestArgs,
-        waits: Waits,
+        bounds: Bounds,
         environment: &Environment,
     ) -> Result<Self, Error> {
         refuse_secrets(identity)?;
@@ -80,7 +89,7 @@ impl Asked {
         };
         warnings.extend(network::warning(&identity.network));
         let builder = asking(builder, request);
-        let client = connected(builder, identity, environment, waits).build()?;
+        let client = connected(builder, identity, environment, bounds).build()?;
         Ok(Self { object, process, client, credentials, warnings })
     }
 }
@@ -133,17 +142,20 @@ pub(crate) fn connected(
     builder: ClientBuilder,
     identity: &IdentityArgs,
     environment: &Environment,
-    waits: Waits,
+    bounds: Bounds,
 ) -> ClientBuilder {
     let mut builder = builder.proxy(network::proxy(&identity.network, environment));
     if let Some(path) = &identity.ca_cert {
         builder = builder.ca_cert(path);
     }
-    if let Some(time) = waits.connect {
+    if let Some(time) = bounds.connect {
         builder = builder.connect_timeout(time);
     }
-    if let Some(time) = waits.answer {
+    if let Some(time) = bounds.answer {
         builder = builder.answer_timeout(time);
+    }
+    if let Some(limit) = bounds.bandwidth {
+        builder = builder.bandwidth_limit(limit);
     }
     if identity.allow_plaintext {
         builder = builder.dangerous().allow_plaintext();

@@ -1,6 +1,6 @@
 //! `ossget cat`: an object on standard output.
 
-use crate::asked::{Asked, Waits};
+use crate::asked::{Asked, Bounds};
 use crate::environment::Environment;
 use crate::get::runtime;
 use crate::hi::usage;
@@ -16,9 +16,10 @@ use tokio::task::block_in_place;
 /// Runs the command and returns its exit code.
 pub(crate) fn run(low: &CatArgs, environment: &Environment) -> u8 {
     let source = Source::read(&low.source, &low.reach.naming);
-    let waits = Waits::new(low.reach.connect_timeout, low.reading.retry_max_time);
+    let bounds = Bounds::new(low.reach.connect_timeout, low.reading.retry_max_time)
+        .bandwidth(low.reading.bandwidth_limit);
     let asked =
-        |source| Asked::new(source, &low.reach.identity, &low.reach.request, waits, environment);
+        |source| Asked::new(source, &low.reach.identity, &low.reach.request, bounds, environment);
     tell(source, &OutputArgs::default(), environment, |source, screen| {
         copy(asked(source)?, &low.reading, screen)
     })
@@ -32,8 +33,9 @@ pub(crate) fn run_get(low: &GetArgs, source: Source, environment: &Environment) 
                 .with_hint("download to a file"));
         }
         let transfer = &low.transfer;
-        let waits = Waits::new(transfer.connect_timeout, transfer.retry_max_time);
-        let asked = Asked::new(source, &low.identity, &low.request, waits, environment)?;
+        let bounds = Bounds::new(transfer.connect_timeout, transfer.retry_max_time)
+            .bandwidth(transfer.bandwidth_limit);
+        let asked = Asked::new(source, &low.identity, &low.request, bounds, environment)?;
         copy(asked, &ReadingArgs::of(low), screen)
     })
 }

@@ -1,6 +1,6 @@
 //! `ossget config`: which settings and credentials apply.
 
-use crate::asked::{Waits, connected, refuse_secrets, service};
+use crate::asked::{Bounds, connected, refuse_secrets, service};
 use crate::environment::Environment;
 use crate::exit;
 use crate::get::runtime;
@@ -51,7 +51,7 @@ fn show(low: &ConfigArgs, environment: &Environment) -> Result<Report, Error> {
 fn check(low: &ConfigArgs, environment: &Environment) -> Result<Report, Error> {
     let settings = settings(low, environment)?;
     let mut report = Report::of(&settings)?;
-    connected(service(&settings)?, &low.identity, environment, Waits::default()).build()?;
+    connected(service(&settings)?, &low.identity, environment, Bounds::default()).build()?;
     let runtime = runtime()?;
     let credentials = runtime.block_on(settings.credentials.credentials());
     runtime.shutdown_background();

@@ -1,6 +1,6 @@
 //! `ossget doctor`: what works on the way to an object, step by step, and what does not.
 
-use crate::asked::{Asked, Waits};
+use crate::asked::{Asked, Bounds};
 use crate::environment::Environment;
 use crate::get::runtime;
 use crate::low::{DoctorArgs, OutputArgs};
@@ -41,10 +41,10 @@ fn examine(
     environment: &Environment,
     steps: &mut Vec<Step>,
 ) -> Result<(), Error> {
-    let waits = Waits::new(low.reach.connect_timeout, Some(PATIENCE));
+    let bounds = Bounds::new(low.reach.connect_timeout, Some(PATIENCE));
     let asked = step(steps, "configuration", || {
         let asked =
-            Asked::new(source, &low.reach.identity, &low.reach.request, waits, environment)?;
+            Asked::new(source, &low.reach.identity, &low.reach.request, bounds, environment)?;
         let found = format!("credentials: {}", asked.credentials.describe());
         Ok((asked, found))
     })?;

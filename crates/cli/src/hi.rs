@@ -1,7 +1,7 @@
 //! What the user meant: the arguments joined with the environment, checked, and made into a
 //! client and a download.
 
-use crate::asked::{Asked, Waits};
+use crate::asked::{Asked, Bounds};
 use crate::environment::Environment;
 use crate::low::{
     ChangeAction, DirectIoChoice, DurabilityLevel, GetArgs, ParallelChoice, PartSizeChoice,
@@ -90,9 +90,10 @@ impl HiArgs {
     ) -> Result<Self, Error> {
         let destination = destination(low)?;
         let transfer = &low.transfer;
-        let waits = Waits::new(transfer.connect_timeout, transfer.retry_max_time);
+        let bounds = Bounds::new(transfer.connect_timeout, transfer.retry_max_time)
+            .bandwidth(transfer.bandwidth_limit);
         let Asked { object, process, client, credentials, warnings } =
-            Asked::new(source, &low.identity, &low.request, waits, environment)?;
+            Asked::new(source, &low.identity, &low.request, bounds, environment)?;
         let process = transfer.process.clone().or(process);
         Ok(Self {
             object,
@@ -143,9 +144,9 @@ impl HiVerify {
         source: Source,
         environment: &Environment,
     ) -> Result<Self, Error> {
-        let waits = Waits::new(low.connect_timeout, low.retry_max_time);
+        let bounds = Bounds::new(low.connect_timeout, low.retry_max_time);
         let Asked { object, client, credentials, warnings, .. } =
-            Asked::new(source, &low.identity, &low.request, waits, environment)?;
+            Asked::new(source, &low.identity, &low.request, bounds, environment)?;
         let mut verification = client.verify(object, &low.file);
         if let Some(checksum) = low.checksum {
             verification = verification.checksum(checksum);

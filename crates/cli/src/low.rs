@@ -22,6 +22,7 @@ use clap::{Args, Parser, Subcommand};
 use ossget::{Checksum, ExtentRequest, PartSize};
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -270,6 +271,9 @@ pub(crate) struct TransferArgs {
     /// Ranges in flight, or auto: as many as pay, found by trial, 32 at most [default: auto].
     #[arg(long, value_name = "N|auto", value_parser = parallel)]
     pub(crate) parallel: Option<ParallelChoice>,
+    /// Bytes that may come in a second, all connections together [default: no limit].
+    #[arg(long, value_name = "SIZE", value_parser = size::per_second)]
+    pub(crate) bandwidth_limit: Option<NonZeroU64>,
     /// Attempts of one range that may fail without progress while others progress [default: 10].
     #[arg(long, value_name = "N")]
     pub(crate) retries: Option<u32>,

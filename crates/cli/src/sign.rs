@@ -1,6 +1,6 @@
 //! `ossget sign`: a URL for others.
 
-use crate::asked::{Asked, Waits};
+use crate::asked::{Asked, Bounds};
 use crate::environment::Environment;
 use crate::get::runtime;
 use crate::hi::usage;
@@ -32,7 +32,7 @@ fn sign(
         return Err(usage("SRC is a URL: URLs are signed for oss://bucket/key only"));
     }
     let request = RequestArgs { request_payer: low.request_payer, ..RequestArgs::default() };
-    let asked = Asked::new(source, &low.identity, &request, Waits::default(), environment)?;
+    let asked = Asked::new(source, &low.identity, &request, Bounds::default(), environment)?;
     for warning in &asked.warnings {
         screen.warn(warning);
     }

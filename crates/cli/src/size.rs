@@ -1,5 +1,7 @@
 //! Sizes as the user types them: `8388608`, `8m`, `8MiB`.
 
+use std::num::NonZeroU64;
+
 /// The bytes that `text` means. A unit is a power of 1024.
 ///
 /// `KB`, `MB`… are refused: half of the world means 1000 by them.
@@ -22,6 +24,16 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
         .ok()
         .and_then(|number| number.checked_mul(1 << shift))
         .ok_or_else(|| "more bytes than fit into 64 bits".to_owned())
+}
+
+/// The bytes a second that `text` means.
+///
+/// # Errors
+///
+/// As [`parse`], and for none at all.
+pub(crate) fn per_second(text: &str) -> Result<NonZeroU64, String> {
+    NonZeroU64::new(parse(text)?)
+        .ok_or_else(|| "nothing would ever come: write 1 or more, or leave it out".to_owned())
 }
 
 /// The names of a unit, in any case, and its power of two.
@@ -67,6 +79,17 @@ mod tests {
             ["", "k", "-1", "+1", "1.5g", "1 k", " 1", "1kb", "8MB", "1ki", "0x10", "8mm", "٣"]
         {
             assert!(parse(text).unwrap_err().contains("KiB"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_size_of_at_least_one_byte() {
+        assert_eq!(per_second("300k").unwrap().get(), 300 << 10);
+        assert_eq!(per_second("1").unwrap().get(), 1);
+        for (text, why) in
+            [("0", "1 or more"), ("0k", "1 or more"), ("1kb", "KiB"), ("16777216t", "64 bits")]
+        {
+            assert!(per_second(text).unwrap_err().contains(why), "{text}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! `ossget stat`: what the service says of an object.
 
-use crate::asked::{Asked, Waits};
+use crate::asked::{Asked, Bounds};
 use crate::environment::Environment;
 use crate::get::runtime;
 use crate::low::{OutputArgs, StatArgs};
@@ -30,8 +30,8 @@ fn look(
     screen: &mut Screen,
 ) -> Result<ObjectStat, Error> {
     let patience = low.retry_max_time.unwrap_or(PATIENCE);
-    let waits = Waits::new(low.reach.connect_timeout, Some(patience));
-    let asked = Asked::new(source, &low.reach.identity, &low.reach.request, waits, environment)?;
+    let bounds = Bounds::new(low.reach.connect_timeout, Some(patience));
+    let asked = Asked::new(source, &low.reach.identity, &low.reach.request, bounds, environment)?;
     for warning in &asked.warnings {
         screen.warn(warning);
     }

@@ -194,6 +194,7 @@ fn every_flag_reaches_the_client() {
         &["--addressing-style", "path"],
         &["--addressing-style", "cname"],
         &["--cloud-box-id", "cb-1"],
+        &["--bandwidth-limit", "1m"],
     ] {
         assert_ne!(client(flags).unwrap(), defaults, "{flags:?}");
     }

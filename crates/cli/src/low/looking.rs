@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use ossget::{CrcPolicy, ExtentRequest, PartSize, ProcessedReading, Reading};
 use std::ffi::OsString;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 /// What reaching an object takes.
@@ -105,6 +105,9 @@ pub(crate) struct ReadingArgs {
     /// Requests at once [default: 8].
     #[arg(long, value_name = "N")]
     pub(crate) parallel: Option<NonZeroU32>,
+    /// Bytes that may come in a second, all connections together [default: no limit].
+    #[arg(long, value_name = "SIZE", value_parser = size::per_second)]
+    pub(crate) bandwidth_limit: Option<NonZeroU64>,
     /// What the service is to make of the object first, such as `image/info` (x-oss-process): one
     /// stream that nothing can be compared with.
     #[arg(long, value_name = "STYLE", value_parser = NonEmptyStringValueParser::new(),
@@ -134,6 +137,7 @@ impl ReadingArgs {
         Self {
             part_size: transfer.part_size.and_then(PartSizeChoice::fixed),
             parallel: transfer.parallel.and_then(ParallelChoice::fixed),
+            bandwidth_limit: transfer.bandwidth_limit,
             process: transfer.process.clone(),
             range: transfer.range,
             require_crc: low.safety.require_crc,

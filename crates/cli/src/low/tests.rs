@@ -91,6 +91,8 @@ fn transfer_flags_carry_their_values() {
     let low = get(&["--connect-timeout", "500ms", "--read-timeout", "20s"]);
     assert_eq!(low.transfer.connect_timeout, Some(Duration::from_millis(500)));
     assert_eq!(low.transfer.read_timeout, Some(Duration::from_secs(20)));
+    let low = get(&["--bandwidth-limit", "20MiB"]);
+    assert_eq!(low.transfer.bandwidth_limit.map(NonZeroU64::get), Some(20 << 20));
     let low = get(&["--range", "-100", "--version-id", "v", "--literal-key"]);
     assert_eq!(low.transfer.range, Some(ExtentRequest::Last(100)));
     assert_eq!(low.naming.version_id.as_deref(), Some("v"));
@@ -143,6 +145,10 @@ fn values_out_of_bounds_are_refused_with_their_bounds() {
     assert!(refused(&["--part-size", "8MB"]).contains("KiB"));
     for count in ["0", "x", "1.5", "4294967296"] {
         assert!(refused(&["--parallel", count]).contains("parallel"), "{count}");
+    }
+    for (limit, why) in [("0", "1 or more"), ("1MB", "KiB"), ("99999999t", "64 bits")] {
+        let message = refused(&["--bandwidth-limit", limit]);
+        assert!(message.contains("--bandwidth-limit") && message.contains(why), "{message}");
     }
     assert!(refused(&["--read-timeout", "20"]).contains("500ms"));
     assert!(refused(&["--range", "9-1"]).contains("before its start"));
@@ -216,6 +222,7 @@ fn the_help_mentions_every_flag() {
         "--allow-plaintext",
         "--part-size <SIZE|auto>",
         "--parallel <N|auto>",
+        "--bandwidth-limit <SIZE>",
         "--retries",
         "--retry-max-time",
         "--connect-timeout",
