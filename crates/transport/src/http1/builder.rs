@@ -129,7 +129,8 @@ impl HyperTransportBuilder {
             .wrap_connector(Connector::new(Arc::clone(&rules)));
         let mut http1 = hyper::client::conn::http1::Builder::new();
         http1.max_buf_size(self.read_buffer).max_headers(MAX_FIELDS).max_header_size(MAX_HEAD);
-        Ok(HyperTransport { connector, rules, http1, idle: Arc::new(IdleList::default()) })
+        let idle = Arc::new(IdleList::new(http1, self.read_buffer));
+        Ok(HyperTransport { connector, rules, idle })
     }
 }
 

@@ -2,15 +2,19 @@
 
 use super::line::Line;
 use super::request::Origin;
+use hyper::client::conn::http1::Builder;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Idle connections by origin. The lock is held for a push or a pop only.
-#[derive(Default)]
+/// Idle connections by origin, and how connections are made. The lock is held for a push or a pop
+/// only.
 pub(super) struct IdleList {
+    pub(super) http1: Builder,
+    /// The most that is read at once, in bytes.
+    pub(super) read_buffer: usize,
     lists: Mutex<HashMap<Arc<Origin>, Vec<Idle>>>,
 }
 
@@ -25,6 +29,10 @@ struct Idle {
 }
 
 impl IdleList {
+    pub(super) fn new(http1: Builder, read_buffer: usize) -> Self {
+        Self { http1, read_buffer, lists: Mutex::default() }
+    }
+
     /// Keeps a connection, and lets go of those that have waited too long.
     ///
     /// There is no timer: what is still here when the last exchange has ended stays until the

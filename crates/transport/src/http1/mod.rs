@@ -73,7 +73,6 @@ use tower_service::Service;
 pub struct HyperTransport {
     connector: HttpsConnector<Connector>,
     rules: Arc<Rules>,
-    http1: hyper::client::conn::http1::Builder,
     idle: Arc<IdleList>,
 }
 
@@ -104,7 +103,7 @@ impl HyperTransport {
             .map_err(|error| fault::connecting(host, error))?;
         let stream =
             connector.call(origin.uri()).await.map_err(|error| fault::connecting(host, error))?;
-        let line = Line::new(&self.http1, Box::new(stream))
+        let line = Line::new(&self.idle.http1, Box::new(stream))
             .await
             .map_err(|error| fault::error(TransportErrorKind::Connect, host, error))?;
         Ok(Connection { line, history: History::Fresh })
@@ -143,7 +142,7 @@ impl HyperTransport {
             let why = io::Error::from(io::ErrorKind::UnexpectedEof);
             fault::error(TransportErrorKind::Broken, host, why)
         })?;
-        let body = SizedBody::new(origin, taken, len, &head, (self.http1.clone(), idle));
+        let body = SizedBody::new(origin, taken, len, &head, idle);
         Ok(Response { head, body: Body::new(body) })
     }
 }

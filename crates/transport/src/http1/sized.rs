@@ -16,7 +16,6 @@ use http::response::Parts as Head;
 use http::{Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::Builder;
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ use tokio::io::AsyncReadExt as _;
 
 /// Shorter bodies are not worth it.
 const LEAST: u64 = 128 << 10;
-/// Read at once where no room is given.
+/// Read at once where no room is given, at most.
 const CHUNK: usize = 256 << 10;
 
 /// The length of a body that is to be read this way.
@@ -51,7 +50,8 @@ pub(super) struct SizedBody {
     /// Those of them that came with the head.
     before: Bytes,
     stream: Option<TokioIo<Stream>>,
-    returns: Option<(Builder, Arc<IdleList>)>,
+    idle: Arc<IdleList>,
+    persists: bool,
     failed: bool,
     buffer: BytesMut,
 }
@@ -63,14 +63,15 @@ impl SizedBody {
         (stream, before): (Stream, Bytes),
         left: u64,
         head: &Head,
-        returns: (Builder, Arc<IdleList>),
+        idle: Arc<IdleList>,
     ) -> Self {
         Self {
             origin,
             left,
             before,
             stream: Some(TokioIo::new(stream)),
-            returns: persists(head).then_some(returns),
+            idle,
+            persists: persists(head),
             failed: false,
             buffer: BytesMut::new(),
         }
@@ -90,12 +91,10 @@ impl SizedBody {
 
     /// Gives the connection back, unless the server has sent more than it said.
     async fn end(&mut self) {
-        let stream = self.stream.take().map(TokioIo::into_inner);
-        if let (Some(stream), Some((http1, idle)), true) =
-            (stream, self.returns.take(), self.before.is_empty())
-            && let Ok(line) = Line::new(&http1, stream).await
-        {
-            idle.push(Arc::clone(&self.origin), line);
+        let stream = self.stream.take().filter(|_| self.persists && self.before.is_empty());
+        let Some(stream) = stream.map(TokioIo::into_inner) else { return };
+        if let Ok(line) = Line::new(&self.idle.http1, stream).await {
+            self.idle.push(Arc::clone(&self.origin), line);
         }
     }
 
@@ -128,7 +127,7 @@ impl SizedBody {
 #[async_trait]
 impl BodyStream for SizedBody {
     async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
-        let wanted = self.at_most(CHUNK);
+        let wanted = self.at_most(CHUNK.min(self.idle.read_buffer));
         let Some(stream) = &mut self.stream else { return self.over(None) };
         if !self.before.is_empty() {
             let chunk = self.before.split_to(wanted.min(self.before.len()));
