@@ -179,7 +179,11 @@ async fn a_run_that_has_it_locked_is_not_passed_by() {
     let rig = Rig::new(20 * MIB).await;
     rig.sim.fault(On::get().always(), Fault::Trickle { after: 0, bytes_per_second: MIB });
     let running = tokio::spawn(plain(&rig).into_future());
-    crate::rig::eventually("it begins", || rig.files().len() > 1).await;
+    // All that it asks for, so that it does not meet the other object.
+    crate::rig::eventually("all of it is asked for", || {
+        rig.sim.requests().len() == 4 && rig.files().len() > 1
+    })
+    .await;
     rig.sim.put_object(KEY, Content::generated(8, 1000));
     let error = plain(&rig).await.unwrap_err();
     assert_eq!(error.kind(), ossget::ErrorKind::Locked);
