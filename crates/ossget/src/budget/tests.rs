@@ -73,8 +73,7 @@ async fn given_out(budget: &Budget, chunks: &[u64], bytes: u64) -> Vec<Given> {
         });
     }
     connections.join_all().await;
-    let given = log.lock().unwrap().1.clone();
-    given
+    log.lock().unwrap().1.clone()
 }
 
 #[tokio::test(start_paused = true)]

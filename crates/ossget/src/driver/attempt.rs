@@ -336,7 +336,7 @@ impl<'a> Writer<'a> {
         if let Some(collector) = self.collector.as_mut().filter(|it| it.len() > 0) {
             self.digest.update(collector.rest());
             self.in_part += collector.len() as u64;
-            collector.submit();
+            collector.submit().await?;
         }
         Ok(())
     }

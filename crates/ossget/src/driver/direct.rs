@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Bytes collected before they are written, at most: where more connections than a few write, fewer,
-/// so that what is held stays within [`HELD`].
+/// so that what is held stays within [`HELD`]. Parts are whole blocks where it is a power of two.
 const COLLECTED: usize = 1 << 20;
-/// The fewest: less than that costs a disk more requests than it can take.
-const LEAST_COLLECTED: usize = 64 << 10;
-/// What all connections hold together, two blocks each.
+/// The fewest: with less than that, 64 connections are slower than through the page cache.
+const LEAST_COLLECTED: usize = 256 << 10;
+/// What all connections hold together, as long as that many do not need more.
 const HELD: usize = 14 << 20;
 /// Bytes copied and hashed in turn: they are still in the processor's first cache.
 const IN_CACHE: usize = 16 << 10;
@@ -35,29 +35,58 @@ impl DirectPartial {
         held: mpsc::Sender<()>,
         connections: NonZeroU32,
     ) -> Self {
-        let connections = usize::try_from(connections.get()).unwrap_or(usize::MAX);
-        let share = HELD / 2 / connections / LEAST_COLLECTED * LEAST_COLLECTED;
-        let size = share.clamp(LEAST_COLLECTED, COLLECTED);
-        let blocks = Arc::new(Blocks { size, free: Mutex::default() });
+        let blocks = Arc::new(Blocks::for_connections(connections));
         Self { file, held, blocks, pace: Arc::default() }
     }
 }
 
-/// Memory that attempts have one after the other.
+/// Memory that attempts have one after the other: each has a block to fill, and some have another
+/// that is being written meanwhile.
 #[derive(Debug)]
 struct Blocks {
     size: usize,
-    free: Mutex<Vec<AlignedBuf>>,
+    pool: Mutex<Pool>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    free: Vec<AlignedBuf>,
+    /// How many more may fill a block while another is being written.
+    others: usize,
 }
 
 impl Blocks {
+    fn for_connections(connections: NonZeroU32) -> Self {
+        let connections = usize::try_from(connections.get()).unwrap_or(usize::MAX);
+        let share = HELD / connections.saturating_add(connections / 2);
+        let size = 1 << share.clamp(LEAST_COLLECTED, COLLECTED).ilog2();
+        let others = (HELD / size).saturating_sub(connections).max(connections / 2).max(1);
+        Self { size, pool: Mutex::new(Pool { free: Vec::new(), others }) }
+    }
+
+    /// A block to fill.
     fn take(&self) -> AlignedBuf {
-        let free = self.free().pop();
+        let free = self.pool().free.pop();
         free.unwrap_or_else(|| AlignedBuf::zeroed(self.size))
     }
 
-    fn free(&self) -> MutexGuard<'_, Vec<AlignedBuf>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A block to fill while another is being written, if there may be one.
+    fn take_another(&self) -> Option<AlignedBuf> {
+        {
+            let mut pool = self.pool();
+            pool.others = pool.others.checked_sub(1)?;
+        }
+        Some(self.take())
+    }
+
+    fn give_back(&self, block: Option<AlignedBuf>, others: usize) {
+        let mut pool = self.pool();
+        pool.free.extend(block.filter(|block| !block.bytes().is_empty()));
+        pool.others += others;
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,6 +130,7 @@ impl Pace {
 #[derive(Debug)]
 pub(super) struct Collector {
     partial: DirectPartial,
+    /// Empty while the only block is being written.
     filling: AlignedBuf,
     filled: usize,
     /// How much of it has been handed out to be hashed.
@@ -108,7 +138,6 @@ pub(super) struct Collector {
     /// Where in the file the collected bytes belong.
     at: u64,
     writing: Option<JoinHandle<Result<AlignedBuf, FsError>>>,
-    spare: Option<AlignedBuf>,
 }
 
 impl Collector {
@@ -123,7 +152,6 @@ impl Collector {
             hashed: 0,
             at,
             writing: None,
-            spare: None,
         })
     }
 
@@ -176,9 +204,16 @@ impl Collector {
         self.filled -= self.filled % DIRECT_BLOCK;
     }
 
-    /// Begins to write what is collected. What came before it must be [settled](Self::settle).
-    pub(super) fn submit(&mut self) {
-        let next = self.spare.take().unwrap_or_else(|| self.partial.blocks.take());
+    /// Begins to write what is collected, and waits for it where there is no other block to go on
+    /// with. What came before it must be [settled](Self::settle).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it leaves the write to be waited for by [`settle`](Self::settle).
+    pub(super) async fn submit(&mut self) -> Result<(), FsError> {
+        let next = self.partial.blocks.take_another();
+        let goes_on = next.is_some();
+        let next = next.unwrap_or_else(|| AlignedBuf::zeroed(0));
         let block = std::mem::replace(&mut self.filling, next);
         let (len, at) = (std::mem::take(&mut self.filled), self.at);
         self.hashed = 0;
@@ -190,6 +225,7 @@ impl Collector {
             drop(held);
             written.map(|()| block)
         }));
+        if goes_on { Ok(()) } else { self.settle().await }
     }
 
     /// Waits until all that was submitted is written.
@@ -198,23 +234,40 @@ impl Collector {
     ///
     /// Dropped, it changes nothing: the next one waits for the same write.
     pub(super) async fn settle(&mut self) -> Result<(), FsError> {
-        if let Some(writing) = &mut self.writing {
-            let written = writing.await;
-            self.writing = None;
-            self.spare = Some(written.unwrap_or_else(|error| {
-                let error = std::io::Error::other(error);
-                let doing = "a defect of ossget stopped the writing of";
-                Err(FsError::new(FsErrorKind::Storage, doing, "the partial file", Some(error)))
-            })?);
+        let Some(writing) = &mut self.writing else { return Ok(()) };
+        let written = writing.await;
+        let had_another = self.has_another();
+        self.writing = None;
+        let block = written.unwrap_or_else(|error| {
+            let error = std::io::Error::other(error);
+            let doing = "a defect of ossget stopped the writing of";
+            Err(FsError::new(FsErrorKind::Storage, doing, "the partial file", Some(error)))
+        });
+        match had_another {
+            true => {
+                let (block, error) =
+                    block.map_or_else(|error| (None, Err(error)), |it| (Some(it), Ok(())));
+                self.partial.blocks.give_back(block, 1);
+                error
+            }
+            false => {
+                self.filling = block?;
+                Ok(())
+            }
         }
-        Ok(())
+    }
+
+    /// Whether it fills a block while another is being written.
+    fn has_another(&self) -> bool {
+        self.writing.is_some() && !self.filling.bytes().is_empty()
     }
 }
 
 impl Drop for Collector {
     fn drop(&mut self) {
+        let others = usize::from(self.has_another());
         let filling = std::mem::replace(&mut self.filling, AlignedBuf::zeroed(0));
-        self.partial.blocks.free().extend([filling].into_iter().chain(self.spare.take()));
+        self.partial.blocks.give_back(Some(filling), others);
     }
 }
 
@@ -257,7 +310,7 @@ mod tests {
         assert_eq!(collector.whole_blocks(), [7; 4096]);
         collector.cut();
         assert_eq!((collector.len(), collector.whole_blocks().len()), (4096, 0));
-        collector.submit();
+        collector.submit().await.unwrap();
         for _ in 0..2 {
             assert!(timeout(Duration::from_millis(20), collector.settle()).await.is_err());
         }
@@ -267,7 +320,7 @@ mod tests {
         assert_eq!(*file.written.lock().unwrap(), [(8192, vec![7; 4096])]);
         assert_eq!(collector.take(&[8; 10]), 10);
         assert_eq!((collector.whole_blocks().len(), collector.rest().len()), (0, 10));
-        collector.submit();
+        collector.submit().await.unwrap();
         // The attempt ends, and its last write does not.
         drop(collector);
         assert!(timeout(Duration::from_millis(20), writes.recv()).await.is_err());
@@ -286,14 +339,45 @@ mod tests {
 
     #[test]
     fn however_many_connections_what_they_hold_is_bounded() {
-        for (connections, size) in
-            [(1, COLLECTED), (7, 1 << 20), (8, 896 << 10), (32, 192 << 10), (128, 64 << 10)]
-        {
-            let (held, _writes) = mpsc::channel(1);
-            let connections = NonZeroU32::new(connections).unwrap();
-            let partial = DirectPartial::new(gate().0, held, connections);
-            assert_eq!(partial.blocks.size, size);
+        for (connections, size, held) in [
+            (1, 1 << 20, 14 << 20),
+            (8, 1 << 20, 14 << 20),
+            (9, 1 << 20, 14 << 20),
+            (16, 512 << 10, 14 << 20),
+            (32, 256 << 10, 14 << 20),
+            (64, 256 << 10, 24 << 20),
+        ] {
+            let blocks = Blocks::for_connections(NonZeroU32::new(connections).unwrap());
+            let many = usize::try_from(connections).unwrap() + blocks.pool().others;
+            assert_eq!((blocks.size, many * blocks.size), (size, held), "{connections}");
         }
+    }
+
+    #[tokio::test]
+    async fn where_there_is_no_other_block_the_only_one_is_waited_for() {
+        let (file, tell) = gate();
+        let (held, _writes) = mpsc::channel(1);
+        let partial = DirectPartial::new(file, held, FEW);
+        partial.blocks.pool().others = 1;
+        let mut one = Collector::new(partial.clone(), 0).unwrap();
+        let mut two = Collector::new(partial.clone(), 4096).unwrap();
+        one.take(&[7; 4096]);
+        one.submit().await.unwrap();
+        assert!(!one.room().is_empty(), "it goes on with another");
+        two.take(&[8; 4096]);
+        assert!(timeout(Duration::from_millis(20), two.submit()).await.is_err());
+        assert!(two.room().is_empty());
+        tell.send(()).unwrap();
+        tell.send(()).unwrap();
+        two.settle().await.unwrap();
+        assert!(!two.room().is_empty(), "it goes on with the same");
+        one.settle().await.unwrap();
+        assert_eq!(partial.blocks.pool().others, 1);
+        one.take(&[9; 4096]);
+        one.submit().await.unwrap();
+        drop(one);
+        assert_eq!(partial.blocks.pool().others, 1, "an attempt that is given up gives it back");
+        tell.send(()).unwrap();
     }
 
     #[tokio::test]
@@ -304,11 +388,11 @@ mod tests {
         for _ in 0..3 {
             let mut collector = Collector::new(partial.clone(), 0).unwrap();
             collector.take(&[7; 4096]);
-            collector.submit();
+            collector.submit().await.unwrap();
             tell.send(()).unwrap();
             collector.settle().await.unwrap();
         }
-        assert_eq!(partial.blocks.free().len(), 2);
+        assert_eq!(partial.blocks.pool().free.len(), 2);
     }
 
     #[test]
