@@ -4,6 +4,8 @@ mod cleaning;
 mod leftover;
 mod needed;
 pub(crate) mod remains;
+#[cfg(test)]
+mod sample;
 
 use crate::{Error, ErrorKind};
 use ossget_core::{CheckpointError, Header, Locator, PartIndex, PartSet, SourceKind};

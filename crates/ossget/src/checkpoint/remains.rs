@@ -89,3 +89,73 @@ pub(crate) fn is_no_word(suffix: &str) -> bool {
 /// Slots read at once: 64 KiB, little beside the bitmap of the most parts there can be.
 const LOAD_SLOTS: u32 = 4096;
 const SUFFIX_LEN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::sample;
+    use ossget_core::PartSize;
+
+    const BESIDE: &str = "a.abcdefghijkl2345.part";
+
+    #[test]
+    fn of_more_slots_than_are_read_at_once_all_are_read() {
+        let count = 2 * LOAD_SLOTS + 1;
+        let header = sample::header(u64::from(count) * PartSize::MIN.bytes(), BESIDE);
+        assert_eq!(header.plan.count(), count);
+        let codec = SlotCodec::new(header.session, &header.plan);
+        let dir = tempfile::tempdir().unwrap();
+        let lock = sample::locked(&sample::place(dir.path()), &sample::file(&header));
+        let checkpoint = lock.checkpoint();
+        let parts = [0, 1, LOAD_SLOTS - 1, LOAD_SLOTS, 2 * LOAD_SLOTS - 1, 2 * LOAD_SLOTS];
+        for part in parts.map(PartIndex::new) {
+            checkpoint.write_all_at(&codec.encode(part, 7), codec.offset(part)).unwrap();
+        }
+        let found = recorded(checkpoint.as_ref(), &header).unwrap().expect("it is whole");
+        assert_eq!(found.iter().collect::<Vec<_>>(), parts);
+        for cut in [codec.offset(PartIndex::new(count - 1)), 0] {
+            checkpoint.reset(cut).unwrap();
+            assert!(recorded(checkpoint.as_ref(), &header).unwrap().is_none(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn only_a_name_of_the_destinations_own_is_taken_from_a_checkpoint() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = sample::locked(&sample::place(dir.path()), b"");
+        let of_a = |recorded: &str| partial_name(lock.as_ref(), recorded);
+        assert_eq!(of_a(BESIDE), Some(BESIDE.into()));
+        for wrong in [
+            "",
+            ".part",
+            "a",
+            "b.abcdefghijkl2345.part",
+            "../a.abcdefghijkl2345.part",
+            "/a.abcdefghijkl2345.part",
+            "abcdefghijkl2345.part",
+            "a.abcdefghijkl2345",
+            "a.bcdefghijkl2345.part",
+            "a.ABCDEFGHIJKL2345.part",
+            "a.../abcdefghij2345.part",
+        ] {
+            assert_eq!(of_a(wrong), None, "{wrong}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_a_name_that_is_no_text_its_suffix_is_recorded_and_gives_it_back() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let destination = dir.path().join(OsStr::from_bytes(b"\xff\xfe"));
+        let lock = sample::locked(&ossget_fs::Place::new(destination), b"");
+        let suffix = "abcdefghijkl2345";
+        let name = lock.partial_name(suffix);
+        let recorded = recorded_name(&name, suffix);
+        assert_eq!(recorded, "abcdefghijkl2345.part");
+        assert_eq!(suffix_in(&recorded), Some(suffix));
+        assert_eq!(partial_name(lock.as_ref(), &recorded), Some(name));
+        assert_eq!(recorded_name(OsStr::new(BESIDE), suffix), BESIDE);
+        assert_eq!(suffix_in("é.part"), None, "what is no suffix is not cut out of a character");
+    }
+}

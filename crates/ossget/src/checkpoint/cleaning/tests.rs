@@ -1,11 +1,8 @@
 //! What cleaning makes of states that only runs beside it, or moved folders, leave.
 
 use super::*;
-use ossget_core::{
-    Bind, ByteRange, HEADER_LEN, Header, Locator, ObjectIdentity, PartPlan, PartSize, SessionId,
-    SourceKind, file_len,
-};
-use sha2::{Digest as _, Sha256};
+use crate::checkpoint::sample::{file, header, locked, place};
+use ossget_core::{Bind, HEADER_LEN, SessionId};
 use std::fs;
 use tempfile::TempDir;
 
@@ -13,34 +10,12 @@ const BESIDE: &str = "a.abcdefghijkl2345.part";
 
 /// An intact checkpoint that names a partial file of the destination `a`.
 fn checkpoint(partial_name: &str) -> Vec<u8> {
-    let plan = PartPlan::new(ByteRange::new(0, 300_000).unwrap(), PartSize::MIN);
-    let header = Header {
-        session: SessionId::new([7; 16]),
-        identity: ObjectIdentity::new(300_000),
-        plan,
-        locator: Locator {
-            kind: SourceKind::Oss,
-            container: "examplebucket".into(),
-            key: "a".into(),
-        },
-        partial_name: partial_name.into(),
-        destination_hash: Sha256::digest("a").into(),
-        creator: "ossget".into(),
-    };
-    let mut bytes = header.encode().unwrap();
-    bytes.resize(file_len(plan.count()).try_into().unwrap(), 0);
-    bytes
+    file(&header(300_000, partial_name))
 }
 
 /// Leaves a checkpoint as a run does that is killed.
 fn leave(place: &Place, bytes: &[u8]) {
-    let lock = NativeFileSystem::new().lock(place, Syncing::Skip).unwrap();
-    lock.checkpoint().reset(bytes.len() as u64).unwrap();
-    lock.checkpoint().write_all_at(bytes, 0).unwrap();
-}
-
-fn place(dir: &Path) -> Place {
-    Place::new(dir.join("a"))
+    drop(locked(place, bytes));
 }
 
 /// Surveys a folder, lets something happen in it, and cleans by the survey.
