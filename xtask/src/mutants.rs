@@ -61,6 +61,7 @@ fn pass(name: &str, chosen: &[String]) -> Outcome<Counts> {
     command.args(chosen);
     // Enough for a mutant to be noticed; more would take days.
     command.env("OSSGET_SIM_SEEDS", "200").env("PROPTEST_CASES", "64");
+    command.env("OSSGET_STATE_CASES", "20");
     let line = line_of(&command);
     println!("$ {line}");
     let status = command.status().context(format_args!("cannot start `{line}`"))?;
