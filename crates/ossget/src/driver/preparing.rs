@@ -351,4 +351,23 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn every_character_of_a_suffix_comes_from_five_bits_of_its_own() {
+        let bits = |values: [u8; 16]| {
+            let all = values.iter().fold(0_u128, |all, &five| all << 5 | u128::from(five));
+            <[u8; 10]>::try_from(&all.to_be_bytes()[6..]).unwrap()
+        };
+        let rising = bits([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+        let falling = bits([31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16]);
+        for (bits, site, expected) in [
+            (rising, CheckpointSite::BesideDestination, "abcdefghijklmno5"),
+            (rising, CheckpointSite::CheckpointDir, "2bcdefghijklmno5"),
+            (falling, CheckpointSite::BesideDestination, "f65432zyxwvutsr6"),
+            (falling, CheckpointSite::CheckpointDir, "365432zyxwvutsr6"),
+        ] {
+            assert_eq!(suffix(bits, site), expected);
+        }
+        assert_ne!(random::<10>(), random::<10>());
+    }
 }

@@ -450,3 +450,20 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     getrandom::fill(&mut bytes).expect("the system has a random source");
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_system_cannot_do_is_said_in_words_of_its_own() {
+        for (caveat, word) in [
+            (Caveat::NoLocks, "no locks"),
+            (Caveat::NoPermissions, "no permissions"),
+            (Caveat::NoDirectorySync, "sync a directory"),
+        ] {
+            let words = in_words(caveat);
+            assert!(words.contains(word), "{words}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! States that only a crash leaves.
 
-use crate::rig::{Rig, assert_is};
+use crate::rig::{Rig, assert_is, checkpoint_in, partial_in};
 use ossget::{Clobber, Completion, Download, DownloadEvent, ErrorKind, ExtentRequest, Integrity};
 use ossget_core::ByteRange;
 use ossget_testkit::{Fault, On};
@@ -29,21 +29,6 @@ async fn cut_off_after_the_rename(rig: &Rig, download: Download) -> PathBuf {
     checkpoint
 }
 
-fn checkpoint_in(dir: &Path) -> PathBuf {
-    file_in(dir, "ossget")
-}
-
-fn partial_in(dir: &Path) -> PathBuf {
-    file_in(dir, "part")
-}
-
-fn file_in(dir: &Path, extension: &str) -> PathBuf {
-    let names = fs::read_dir(dir).expect("a folder");
-    let mut paths = names.map(|entry| entry.expect("a name").path());
-    let fits = |path: &PathBuf| path.extension().is_some_and(|end| end == extension);
-    paths.find(fits).expect("such a file")
-}
-
 fn slice() -> ExtentRequest {
     ExtentRequest::Slice(ByteRange::new(100, 800_000).expect("a range"))
 }
@@ -64,6 +49,30 @@ async fn what_was_published_just_before_a_crash_is_recognised_by_its_slots_alone
         assert_eq!(rig.files(), ["object.bin"]);
         fs::remove_file(rig.path()).unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_was_published_just_before_a_crash_is_not_in_the_way_of_a_run_that_must_not_replace() {
+    let rig = Rig::new(1_000_000).await;
+    cut_off_after_the_rename(&rig, rig.download()).await;
+    let done = rig.download().clobber(Clobber::Refuse).await.unwrap();
+    assert_eq!(done.completion, Completion::AlreadyThere);
+    assert_eq!((done.integrity, rig.gets()), (Integrity::Verified, Vec::new()));
+    assert_eq!(rig.files(), ["object.bin"]);
+}
+
+#[tokio::test]
+async fn what_was_restored_from_a_copy_is_recognised_after_its_publishing_like_any_other() {
+    let rig = Rig::new(1_000_000).await;
+    rig.stop_half_way(rig.download(), [Fault::NoCrcHeader]).await;
+    let (partial, copy) = (partial_in(rig.dir.path()), rig.dir.path().join("copy"));
+    fs::copy(&partial, &copy).unwrap();
+    fs::rename(&copy, &partial).unwrap();
+    rig.sim.fault(On::any().always(), Fault::NoCrcHeader);
+    cut_off_after_the_rename(&rig, rig.download()).await;
+    let done = rig.download().clobber(Clobber::Refuse).await.unwrap();
+    assert_eq!((done.completion, rig.gets()), (Completion::AlreadyThere, Vec::new()));
+    assert_eq!(rig.files(), ["object.bin"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A client, a simulator with one object, and a folder.
 
 use ossget::{Client, Credentials, Download, Object, Parallel, PartSize, StaticCredentials};
-use ossget_testkit::{Content, Simulator};
+use ossget_testkit::{Content, Fault, On, Simulator};
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,25 @@ impl Rig {
             .parallel(Parallel::Fixed(NonZeroU32::new(4).expect("the rig stands")))
     }
 
+    /// Lets the service refuse the second half of the object, so that the download ends there;
+    /// and do something else to every answer.
+    pub(crate) async fn stop_half_way(
+        &self,
+        download: Download,
+        faults: impl IntoIterator<Item = Fault>,
+    ) {
+        let half = self.content.size() / 2;
+        let second_half = On::get().range_start(move |start| start >= half).always();
+        self.sim.fault(second_half, Fault::status(403, "AccessDenied"));
+        for fault in faults {
+            self.sim.fault(On::any().always(), fault);
+        }
+        let error = download.await.expect_err("it is refused");
+        assert!(error.is_resumable(), "{error:?}");
+        self.sim.clear_faults();
+        self.sim.clear_requests();
+    }
+
     pub(crate) fn files(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.dir.path())
             .expect("the rig stands")
@@ -57,6 +76,21 @@ impl Rig {
         ranges.sort_unstable();
         ranges
     }
+}
+
+pub(crate) fn checkpoint_in(dir: &Path) -> PathBuf {
+    file_in(dir, "ossget")
+}
+
+pub(crate) fn partial_in(dir: &Path) -> PathBuf {
+    file_in(dir, "part")
+}
+
+fn file_in(dir: &Path, extension: &str) -> PathBuf {
+    let names = fs::read_dir(dir).expect("a folder");
+    let mut paths = names.map(|entry| entry.expect("a name").path());
+    let fits = |path: &PathBuf| path.extension().is_some_and(|end| end == extension);
+    paths.find(fits).expect("such a file")
 }
 
 /// A client with connections of its own.
