@@ -108,7 +108,7 @@ impl Subject {
     const fn thorough(self) -> &'static [&'static str] {
         match self {
             Self::Deciding => &["--features", "mutants"],
-            Self::Checkpoints => &["--cargo-test-arg=--test=crash_model"],
+            Self::Checkpoints => &["--cargo-arg=--test=crash_model"],
         }
     }
 
