@@ -21,6 +21,9 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
             .context("cargo-mutants is missing and could not be installed")?;
     }
     let begun = Instant::now();
+    // Of the tree that is tried: another commit may be there at the end.
+    let words: Vec<&str> = ["cargo xtask long mutants"].iter().chain(words).copied().collect();
+    let mut text = heading(&words.join(" "))?;
     let mut chosen = vec![format!("--config={}", subject.config())];
     chosen.extend(shard.map(|shard| format!("--shard={shard}")));
     let quick = pass("quick", &chosen)?;
@@ -37,8 +40,6 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
             quick.after(pass("thorough", &chosen)?)
         }
     };
-    let words: Vec<&str> = ["cargo xtask long mutants"].iter().chain(words).copied().collect();
-    let mut text = heading(&words.join(" "))?;
     text.push_str(&counts.table());
     writeln!(text, "\nafter {} min", begun.elapsed().as_secs() / 60)
         .expect("writing to a string cannot fail");

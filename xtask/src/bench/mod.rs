@@ -24,6 +24,8 @@ use tool::Tool;
 
 pub(crate) fn run(words: &[&str]) -> Outcome {
     let request = Request::parse(words)?;
+    let command: Vec<&str> = ["cargo xtask bench"].iter().chain(words).copied().collect();
+    let heading = heading(&command.join(" "))?;
     let rig = Rig::build()?;
     let objects = Objects::make(&rig)?;
     let servers = rig.serve(&objects)?;
@@ -49,8 +51,7 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
                 }
             }
         }
-        let command = ["cargo xtask bench"].iter().chain(words).copied().collect::<Vec<_>>();
-        let text = format!("{}{table}", heading(&command.join(" "))?);
+        let text = format!("{heading}{table}");
         let evidence = format!("docs/evidence/bench-{}.txt", scenario.name);
         fs::write(root().join(&evidence), &text).context(&evidence)?;
         println!("{table}written to {evidence}\n");
