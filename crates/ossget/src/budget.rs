@@ -47,11 +47,10 @@ impl Budget {
         self.limit.as_ref().map(|limit| limit.bytes_per_second)
     }
 
-    /// The most to be read at once from one connection, in bytes: what comes in [`CREDIT`], if that
-    /// is less than a transport reads at once by itself.
+    /// The most to be read at once from one connection, in bytes: what comes in [`CREDIT`].
     pub(crate) fn read_at_once(&self) -> Option<usize> {
-        let bytes = usize::try_from(self.bytes_per_second()?.get() / PER_SECOND).ok()?;
-        (bytes < LARGEST_READ).then_some(bytes.max(LEAST_READ))
+        let bytes = usize::try_from(self.bytes_per_second()?.get() / PER_SECOND);
+        Some(bytes.unwrap_or(usize::MAX).clamp(LEAST_READ, LARGEST_READ))
     }
 
     /// Meters a body.

@@ -1,6 +1,6 @@
 //! The body of a response, read chunk by chunk.
 
-use crate::TransportError;
+use crate::{TransportError, TransportErrorKind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt;
@@ -22,7 +22,7 @@ pub trait BodyStream: Send + 'static {
     ///
     /// As [`chunk`](Self::chunk).
     async fn fill(&mut self, room: &mut [u8]) -> Result<Filled, TransportError> {
-        debug_assert!(!room.is_empty(), "there must be room for something");
+        let _ = room;
         Ok(self.chunk().await?.map_or(Filled::End, Filled::Chunk))
     }
 }
@@ -68,18 +68,52 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// When the connection ends before the framing does, or what comes is not HTTP.
+    /// When the connection ends before the framing does, or what comes is not HTTP. Of kind
+    /// [`Protocol`](TransportErrorKind::Protocol), too, where the stream claims to have put nothing
+    /// into the room, or more than it holds.
     ///
     /// # Cancel safety
     ///
     /// Safe: bytes are either returned or still to come.
     pub async fn fill(&mut self, room: &mut [u8]) -> Result<Filled, TransportError> {
-        self.stream.fill(room).await
+        match self.stream.fill(room).await? {
+            Filled::Room(bytes) if bytes == 0 || bytes > room.len() => {
+                Err(TransportError::new(TransportErrorKind::Protocol, None, None))
+            }
+            filled => Ok(filled),
+        }
     }
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Claims to have put so many bytes into the room.
+    struct Claiming(usize);
+
+    #[async_trait]
+    impl BodyStream for Claiming {
+        async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
+            Ok(None)
+        }
+
+        async fn fill(&mut self, _: &mut [u8]) -> Result<Filled, TransportError> {
+            Ok(Filled::Room(self.0))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_claims_what_cannot_be_is_not_believed() {
+        for (claimed, is_error) in [(0, true), (1, false), (10, false), (11, true)] {
+            let filled = Body::new(Claiming(claimed)).fill(&mut [0; 10]).await;
+            assert_eq!(filled.is_err(), is_error, "{claimed}");
+        }
     }
 }

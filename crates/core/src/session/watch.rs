@@ -131,7 +131,9 @@ impl Transfer {
         let idle = free && self.todo.is_empty() && !self.retries.is_waiting();
         if idle && !self.watch.idle {
             for attempt in self.live.iter_mut() {
-                attempt.recent = Mark::new(now, attempt.received(), self.bytes_received);
+                // One that rests is measured after its rest.
+                let from = now.max(attempt.recent.at);
+                attempt.recent = Mark::new(from, attempt.received(), self.bytes_received);
             }
             self.watch.quiet_until = self.watch.quiet_until.min(now.after(IDLE_TIME));
         }

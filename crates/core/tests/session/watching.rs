@@ -86,12 +86,20 @@ fn one_that_is_less_slow_or_whose_peers_deliver_little_is_left_alone() {
 
 /// All but one attempt have ended, at 1 MiB/s each, and nothing is left to begin.
 fn last_of_many() -> (Play, AttemptId) {
+    last_of_many_resting(Duration::ZERO)
+}
+
+/// The same, but the last one is let rest for so long when the others end.
+fn last_of_many_resting(time: Duration) -> (Play, AttemptId) {
     let (mut play, actions) = Play::fetching(config(2), 100);
     let [quick, (slow, _)] = fetches(&actions)[..] else { panic!("{actions:?}") };
     received(&mut play, slow, 0);
     let mut next = Some(quick);
     while let Some((quick, range)) = next {
         play.now += Duration::from_micros(range.len());
+        if !time.is_zero() {
+            play.tell(Event::Resting { attempt: slow, time });
+        }
         play.store(quick, range);
         next = fetches(&play.actions()).pop();
     }
@@ -390,4 +398,14 @@ fn an_attempt_that_the_driver_lets_rest_is_not_slow() {
         play.tell(Event::Resting { attempt: attempts[2], time: Duration::from_millis(500) });
     }
     assert_eq!(flow(&mut play, 3, &rates), [attempts[2]], "2 s after its last rest");
+}
+
+#[test]
+fn an_attempt_that_rests_when_nothing_is_left_to_begin_is_measured_after_its_rest() {
+    for rest in [0, 1000].map(Duration::from_millis) {
+        let (mut play, slow) = last_of_many_resting(rest);
+        let tick = Duration::from_millis(100);
+        let ended = (1..100).find(|_| aborted(&play.wait(tick)).contains(&slow));
+        assert_eq!(tick * ended.unwrap(), rest + Duration::from_millis(500));
+    }
 }

@@ -187,11 +187,42 @@ fn reads_are_as_small_as_the_limit_and_a_head_allow() {
         (320 * KIB, Some(16 << 10)),
         (2 * MIB, Some((2 << 20) / 20)),
         (10 * MIB - 1, Some((512 << 10) - 1)),
-        (10 * MIB, None),
-        (u64::MAX, None),
+        (10 * MIB, Some(512 << 10)),
+        (u64::MAX, Some(512 << 10)),
     ] {
         assert_eq!(budget(rate).read_at_once(), bytes, "{rate}");
     }
+}
+
+/// Fills whatever room there is.
+struct Filling;
+
+#[async_trait]
+impl BodyStream for Filling {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
+        Ok(None)
+    }
+
+    async fn fill(&mut self, room: &mut [u8]) -> Result<Filled, TransportError> {
+        Ok(Filled::Room(room.len()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_put_into_a_room_is_charged_and_no_more_than_is_read_at_once() {
+    let mut room = vec![0; 1 << 20];
+    let (begun, budget) = (Instant::now(), budget(2 * MIB));
+    let mut body = budget.meter(Body::new(Filling));
+    let at_once = (2 << 20) / 20;
+    for turn in 1..=10_u32 {
+        let (filled, due) = body.fill(&mut room).await.unwrap();
+        assert!(matches!(filled, Filled::Room(bytes) if bytes == at_once), "{filled:?}");
+        let late = (begun + turn * CREDIT).duration_since(due.unwrap());
+        assert!(late < Duration::from_micros(100), "{late:?}");
+    }
+    let mut free = Budget::default().meter(Body::new(Filling));
+    let (filled, due) = free.fill(&mut room).await.unwrap();
+    assert!(matches!(filled, Filled::Room(bytes) if bytes == 1 << 20) && due.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,8 @@ impl<T: Read + Write + Unpin + Send> Socket for T {}
 /// A connection that a task of its own drives.
 pub(super) struct Line {
     sender: SendRequest<Full<Bytes>>,
-    recall: oneshot::Sender<()>,
+    /// Until it is used.
+    recall: Option<oneshot::Sender<()>>,
     driver: JoinHandle<Option<Parts<Stream>>>,
 }
 
@@ -46,7 +47,7 @@ impl Line {
                 }
             }
         });
-        Ok(Self { sender, recall, driver })
+        Ok(Self { sender, recall: Some(recall), driver })
     }
 
     /// Waits until it can take a request.
@@ -64,11 +65,11 @@ impl Line {
     }
 
     /// The stream and the beginning of the body, as far as it has come; `None` if the connection has
-    /// ended. To be called after the head of the response, with its body.
-    pub(super) async fn recall(self, mut body: Incoming) -> Option<(Stream, Bytes)> {
+    /// ended, and the body tells what became of it. To be called after the head of the response.
+    pub(super) async fn recall(&mut self, body: &mut Incoming) -> Option<(Stream, Bytes)> {
         // A task that has ended has dropped its half.
-        let _ = self.recall.send(());
-        let Parts { io, read_buf, .. } = self.driver.await.ok().flatten()?;
+        let _ = self.recall.take()?.send(());
+        let Parts { io, read_buf, .. } = (&mut self.driver).await.ok().flatten()?;
         // hyper reads ahead: a chunk that nobody has asked for waits to be taken.
         let mut begun = BytesMut::new();
         while let Some(Some(Ok(frame))) = body.frame().now_or_never() {

@@ -31,7 +31,6 @@ use proxy::{Connector, Rules};
 use request::{Origin, Prepared};
 use sized::SizedBody;
 use std::fmt;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -121,11 +120,12 @@ impl HyperTransport {
         let mut connection = timeout(limits.connect, self.acquire(origin))
             .await
             .map_err(|_| late(TransportErrorKind::ConnectTimeout))??;
+        let is_whole = sized::is_whole(&request);
         let response = timeout(limits.head, connection.exchange(request, host))
             .await
             .map_err(|_| late(TransportErrorKind::HeadTimeout))??;
 
-        let (head, incoming) = response.into_parts();
+        let (head, mut incoming) = response.into_parts();
         fault::check_framing(&head)
             .map_err(|error| fault::error(TransportErrorKind::Protocol, host, error))?;
         if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
@@ -133,17 +133,15 @@ impl HyperTransport {
         {
             return Err(server.wants_credentials(host, " (407)"));
         }
-        let (line, origin, idle) = (connection.line, Arc::clone(origin), Arc::clone(&self.idle));
-        let Some(len) = sized::len(&head, &incoming) else {
-            let body = body::body(incoming, Lease::new(line, origin, idle));
-            return Ok(Response { head, body });
-        };
-        let taken = line.recall(incoming).await.ok_or_else(|| {
-            let why = io::Error::from(io::ErrorKind::UnexpectedEof);
-            fault::error(TransportErrorKind::Broken, host, why)
-        })?;
-        let body = SizedBody::new(origin, taken, len, &head, idle);
-        Ok(Response { head, body: Body::new(body) })
+        let (mut line, origin, idle) =
+            (connection.line, Arc::clone(origin), Arc::clone(&self.idle));
+        if let Some(len) = sized::len(&head, &incoming).filter(|_| is_whole)
+            && let Some(taken) = line.recall(&mut incoming).await
+        {
+            let body = SizedBody::new(origin, taken, len, &head, idle);
+            return Ok(Response { head, body: Body::new(body) });
+        }
+        Ok(Response { head, body: body::body(incoming, Lease::new(line, origin, idle)) })
     }
 }
 

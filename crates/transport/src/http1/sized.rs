@@ -13,8 +13,9 @@ use async_trait::async_trait;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::header::CONNECTION;
 use http::response::Parts as Head;
-use http::{Version, header};
+use http::{HeaderMap, Version, header};
 use http_body::Body as _;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -25,6 +26,14 @@ use tokio::io::AsyncReadExt as _;
 const LEAST: u64 = 128 << 10;
 /// Read at once where no room is given, at most.
 const CHUNK: usize = 256 << 10;
+/// Room for less than this is not worth a read.
+const LEAST_READ: usize = 16 << 10;
+
+/// Whether the answer to a request may be read this way: nothing of the request can be left to be
+/// sent when it comes, and the connection is not to be closed after it.
+pub(super) fn is_whole(request: &http::Request<Full<Bytes>>) -> bool {
+    request.body().is_end_stream() && persists(request.headers())
+}
 
 /// The length of a body that is to be read this way.
 pub(super) fn len(head: &Head, body: &Incoming) -> Option<u64> {
@@ -33,10 +42,9 @@ pub(super) fn len(head: &Head, body: &Incoming) -> Option<u64> {
     body.size_hint().exact().filter(|&len| is_sized && len >= LEAST)
 }
 
-/// Whether the server will take another request on this connection (RFC 9112, section 9.3).
-fn persists(head: &Head) -> bool {
-    let mut options = head
-        .headers
+/// Whether another request may follow on this connection (RFC 9112, section 9.3).
+fn persists(headers: &HeaderMap) -> bool {
+    let mut options = headers
         .get_all(CONNECTION)
         .iter()
         .flat_map(|it| it.to_str().unwrap_or("close").split(',').map(str::trim));
@@ -71,7 +79,7 @@ impl SizedBody {
             before,
             stream: Some(TokioIo::new(stream)),
             idle,
-            persists: persists(head),
+            persists: persists(&head.headers),
             failed: false,
             buffer: BytesMut::new(),
         }
@@ -134,7 +142,10 @@ impl BodyStream for SizedBody {
             self.took(chunk.len()).await?;
             return Ok(Some(chunk));
         }
-        self.buffer.reserve(wanted);
+        // What earlier chunks left free is used up first: each chunk keeps all of its buffer.
+        if self.buffer.capacity() < wanted.min(LEAST_READ) {
+            self.buffer.reserve(wanted);
+        }
         match stream.read_buf(&mut (&mut self.buffer).limit(wanted)).await {
             Ok(bytes) => self.took(bytes).await?,
             Err(error) => return Err(self.fail(error)),

@@ -1,7 +1,8 @@
 //! Bodies of known length, which are read straight off their connections.
 
 use crate::server::{Server, assert_kind, fetch, get, read, transport};
-use ossget_transport::{Body, Filled, TransportError, TransportErrorKind};
+use bytes::Bytes;
+use ossget_transport::{Body, Filled, Limits, Transport as _, TransportError, TransportErrorKind};
 
 /// More than comes with a head, and more than is worth it.
 const LEN: usize = 300_000;
@@ -116,4 +117,24 @@ async fn an_ended_body_stays_ended() {
     fill(&mut body, 4096).await.unwrap();
     assert!(matches!(body.fill(&mut [0; 10]).await.unwrap(), Filled::End));
     assert!(body.chunk().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_answers_a_request_with_a_body_stays_with_hyper() {
+    let body = bytes(LEN);
+    let server = Server::answering(answer(LEN, "", &body)).await;
+    let request = http::Request::post(server.url("/")).body(Bytes::from("asked")).unwrap();
+    let mut response = transport().send(request, Limits::default()).await.unwrap();
+    assert!(matches!(response.body.fill(&mut [0; 10]).await.unwrap(), Filled::Chunk(_)));
+}
+
+#[tokio::test]
+async fn a_body_that_has_come_as_a_whole_is_read_though_its_connection_has_ended() {
+    let body = bytes(LEN);
+    let server = Server::closing_after(answer(LEN, "connection: close\r\n", &body)).await;
+    let transport = transport();
+    for _ in 0..20 {
+        let mut response = get(&transport, &server).await.unwrap();
+        assert!(read(&mut response.body).await.unwrap() == body);
+    }
 }
