@@ -58,7 +58,7 @@ impl Rig {
         }
         run(&mut cargo(["build", "--release", "-p", "ossget-cli"]))?;
         run(&mut cargo(["build", "--release", "-p", "ossget", "--example", "many"]))?;
-        if !rig.authority().exists() {
+        if !rig.work.join("server.pem").exists() {
             rig.make_certificates()?;
         }
         Ok(rig)
@@ -105,15 +105,25 @@ impl Rig {
         run_quietly(&mut program("sync"))
     }
 
+    /// An authority, and the server's certificate that it signs.
     fn make_certificates(&self) -> Outcome {
-        let certificate = |words: &str| {
+        let openssl = |words: &str| {
             run_quietly(program("openssl").args(words.split(' ')).current_dir(&self.work))
         };
-        let request = "req -x509 -newkey rsa:2048 -nodes -days 3650";
-        certificate(&format!(
-            "{request} -keyout server.key -out ca.pem -subj /CN=localhost \
-             -addext subjectAltName=IP:127.0.0.1,DNS:localhost"
-        ))
+        let extensions = self.work.join("server.ext");
+        let text = "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n";
+        fs::write(&extensions, text).context(extensions.display())?;
+        openssl(
+            "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost",
+        )?;
+        openssl(
+            "req -x509 -newkey rsa:2048 -nodes -days 3650 -keyout ca.key -out ca.pem \
+             -subj /CN=ossget-bench -addext keyUsage=critical,keyCertSign,cRLSign",
+        )?;
+        openssl(
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 \
+             -extfile server.ext -out server.pem",
+        )
     }
 
     /// Starts the servers that serve all scenarios but those with a straggler.
