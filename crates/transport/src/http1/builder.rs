@@ -89,9 +89,10 @@ impl HyperTransportBuilder {
         Ok(self)
     }
 
-    /// The most that is read at once from one connection, in bytes: 512 KiB unless set.
+    /// The most that is read at once from one connection where no room is given, in bytes: 512 KiB
+    /// unless set. [`Body::fill`](crate::Body::fill) of a large body reads as much as its room holds.
     ///
-    /// A fast connection takes this much memory, and as much again while its last chunk is held.
+    /// A fast connection may take this much memory, and as much again while its last chunk is held.
     /// The default is measured: over loopback 128 KiB costs 40 % against it. The head of a response
     /// must fit into it, too.
     pub const fn read_buffer(mut self, bytes: usize) -> Self {

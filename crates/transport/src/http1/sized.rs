@@ -65,7 +65,8 @@ pub(super) struct SizedBody {
 }
 
 impl SizedBody {
-    /// A body of `left` bytes of which some have come, whose connection goes back to the idle ones unless it is to be closed.
+    /// A body of `left` bytes of which some have come; its connection goes back to the idle ones
+    /// unless it is to be closed.
     pub(super) fn new(
         origin: Arc<Origin>,
         (stream, before): (Stream, Bytes),
