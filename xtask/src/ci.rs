@@ -3,7 +3,9 @@
 //! Installs what is missing through the ordinary clients, and where that is not
 //! possible says so instead of passing quietly.
 
-use crate::process::{Context, Failure, Outcome, cargo, program, run as run_command, succeeds};
+use crate::process::{
+    Context, Failure, Outcome, cargo, on_path, program, run as run_command, succeeds,
+};
 use crate::steps::{Machine, Steps};
 use crate::{fuzz, instructions};
 
@@ -119,17 +121,12 @@ fn user_space_mounts() -> Outcome {
 /// Makes sure that the proxies are there that the suite starts: the bare programs, no services.
 fn proxies() -> Outcome {
     for (name, package) in [("tinyproxy", "tinyproxy-bin"), ("microsocks", "microsocks")] {
-        let is_there = || is_on_path(name);
+        let is_there = || on_path(name).is_some();
         if !is_there() {
             install(package, is_there)?;
         }
     }
     Ok(())
-}
-
-fn is_on_path(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
 }
 
 /// Makes sure that Python can make virtual environments; the suite makes its own.

@@ -97,6 +97,12 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Where a program lies on the path.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
 /// A command as one would type it: variables, the program's base name, arguments.
 pub(crate) fn line_of(command: &Command) -> String {
     let mut words = Vec::new();

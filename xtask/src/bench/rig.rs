@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::data::{Objects, curl_list};
 use super::scenario::{PACE, Server, Target};
 use crate::ci::install;
-use crate::process::{Context, Failure, Outcome, cargo, program, root, run, succeeds};
+use crate::process::{Context, Failure, Outcome, cargo, on_path, program, root, run, succeeds};
 
 /// Where everything lies that the runs need.
 pub(super) struct Rig {
@@ -288,11 +288,6 @@ fn run_quietly(command: &mut Command) -> Outcome {
     }
     let told = String::from_utf8_lossy(&output.stderr);
     Err(Failure::new(format!("`{line}`: {}\n{told}", output.status)))
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
 const HEADERS_MORE: &str = "libnginx-mod-http-headers-more-filter";
