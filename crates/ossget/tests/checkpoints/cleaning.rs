@@ -1,10 +1,9 @@
 //! What `clean` takes away from a folder of destinations, and what it keeps.
 
-use crate::rig::{BESIDE, ELSEWHERE, OF_FOOBAR, Rig, WORD, fates, leave, len, partial_name};
+use crate::rig::{BESIDE, ELSEWHERE, Rig, WORD, fates, leave, leave_no_files, len, partial_name};
 use ossget::ErrorKind;
 use ossget::checkpoint::{Cleaned, Condition, Fate, Holder, clean};
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 /// Cleans, and compares what is told with what is gone.
@@ -117,13 +116,7 @@ async fn what_a_run_holds_stays_all_of_it_and_is_told_to_be_held() {
 async fn what_is_no_regular_file_or_has_a_second_name_stays() {
     let rig = Rig::new().await;
     let mine = leave(rig.checkpoints.join("mine"));
-    let checkpoint = rig.at(OF_FOOBAR);
-    symlink(&mine, &checkpoint).unwrap();
-    let link = rig.at(partial_name("link", BESIDE));
-    symlink(&mine, &link).unwrap();
-    let folder = rig.at(partial_name("folder", BESIDE));
-    fs::create_dir(&folder).unwrap();
-    leave(folder.join(partial_name("below", BESIDE)));
+    let [checkpoint, link, folder] = leave_no_files(&rig, &mine);
     let second_name = rig.at(partial_name("second", BESIDE));
     fs::hard_link(&mine, &second_name).unwrap();
     let cleaned = clean_all(&rig);

@@ -1,14 +1,14 @@
 //! What `list` tells of a folder.
 
 use crate::rig::{
-    BESIDE, ELSEWHERE, OF_FOOBAR, Rig, SIZE, WORD, conditions, leave, len, partial_name,
+    BESIDE, ELSEWHERE, OF_FOOBAR, Rig, SIZE, WORD, conditions, leave, leave_no_files, len,
+    partial_name,
 };
 use ossget::ErrorKind;
 use ossget::checkpoint::{Condition, Holder, Leftover, list, show};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::symlink;
 
 /// The only thing in a folder of destinations.
 fn only(rig: &Rig) -> Leftover {
@@ -148,13 +148,7 @@ async fn of_what_use_a_partial_file_without_checkpoint_is_depends_on_its_name() 
 async fn what_is_no_regular_file_is_told_and_not_followed() {
     let rig = Rig::new().await;
     let mine = leave(rig.at("mine"));
-    let checkpoint = rig.at(OF_FOOBAR);
-    symlink(&mine, &checkpoint).unwrap();
-    let link = rig.at(partial_name("link", BESIDE));
-    symlink(&mine, &link).unwrap();
-    let folder = rig.at(partial_name("folder", BESIDE));
-    fs::create_dir(&folder).unwrap();
-    leave(folder.join(partial_name("below", BESIDE)));
+    let [checkpoint, link, folder] = leave_no_files(&rig, &mine);
     let listed = list(&rig.data).unwrap();
     let [one, two, three] = &listed[..] else { panic!("{listed:?}") };
     let Condition::Refused(why) = &one.condition else { panic!("{one:?}") };

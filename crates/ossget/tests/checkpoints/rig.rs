@@ -7,7 +7,7 @@ use ossget_testkit::{Content, Fault, On, Simulator, Versioning};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::num::NonZeroU32;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -164,6 +164,19 @@ pub(crate) fn leave(path: impl AsRef<Path>) -> PathBuf {
     let path = path.as_ref();
     fs::write(path, path.as_os_str().as_encoded_bytes()).unwrap();
     path.to_owned()
+}
+
+/// What is no regular file, under names of a download's own: a checkpoint and a partial file that are
+/// links to `to`, and a partial file that is a folder.
+pub(crate) fn leave_no_files(rig: &Rig, to: &Path) -> [PathBuf; 3] {
+    let checkpoint = rig.at(OF_FOOBAR);
+    symlink(to, &checkpoint).unwrap();
+    let link = rig.at(partial_name("link", BESIDE));
+    symlink(to, &link).unwrap();
+    let folder = rig.at(partial_name("folder", BESIDE));
+    fs::create_dir(&folder).unwrap();
+    leave(folder.join(partial_name("below", BESIDE)));
+    [checkpoint, link, folder]
 }
 
 /// The partial file of the destination `name` with a suffix.
