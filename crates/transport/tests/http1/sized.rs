@@ -1,8 +1,13 @@
 //! Bodies of known length, which are read straight off their connections.
 
-use crate::server::{Server, assert_kind, fetch, get, read, transport};
+use crate::server::{Server, assert_kind, fetch, get, get_url, read, read_request, transport};
+use crate::tls::Authority;
 use bytes::Bytes;
 use ossget_transport::{Body, Filled, Limits, Transport as _, TransportError, TransportErrorKind};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::sleep;
+use tokio_rustls::rustls::ALL_VERSIONS;
 
 /// More than comes with a head, and more than is worth it.
 const LEN: usize = 300_000;
@@ -137,4 +142,58 @@ async fn a_body_that_has_come_as_a_whole_is_read_though_its_connection_has_ended
         let mut response = get(&transport, &server).await.unwrap();
         assert!(read(&mut response.body).await.unwrap() == body);
     }
+}
+
+/// Answers each request over TLS with a body of `len` bytes, of which `sent` come.
+async fn tls_server(authority: &Authority, len: usize, sent: usize) -> (Server, String) {
+    let acceptor = authority.acceptor("127.0.0.1", ALL_VERSIONS, |_| {});
+    let server = Server::start(move |stream, _| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            while read_request(&mut stream).await.is_some() {
+                stream.write_all(&answer(len, "", &bytes(sent))).await.unwrap();
+                stream.flush().await.unwrap();
+                if sent < len {
+                    return;
+                }
+            }
+        }
+    })
+    .await;
+    let url = server.url("/object?signature=secret").replace("http:", "https:");
+    (server, url)
+}
+
+#[tokio::test]
+async fn over_tls_all_bytes_come_and_the_connection_is_used_again() {
+    let authority = Authority::new();
+    let (server, url) = tls_server(&authority, LEN, LEN).await;
+    let transport = authority.builder().build().unwrap();
+    for room in [1 << 20, 70_000, 4096, 1000] {
+        let mut body = get_url(&transport, &url).await.unwrap().body;
+        assert!(fill(&mut body, room).await.unwrap() == bytes(LEN), "room of {room}");
+        let mut body = get_url(&transport, &url).await.unwrap().body;
+        assert!(read(&mut body).await.unwrap() == bytes(LEN));
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn over_tls_all_that_came_before_it_broke_off_is_handed_out() {
+    let authority = Authority::new();
+    let (_server, url) = tls_server(&authority, LEN, LEN - 50_000).await;
+    let mut body = get_url(&authority.builder().build().unwrap(), &url).await.unwrap().body;
+    let mut room = vec![0; LEN];
+    let mut came = 0;
+    let error = loop {
+        match body.fill(&mut room).await {
+            Ok(Filled::Room(bytes)) => came += bytes,
+            Ok(_) => panic!("it ended well"),
+            Err(error) => break error,
+        }
+        sleep(Duration::from_millis(20)).await;
+    };
+    assert_kind(&error, TransportErrorKind::Broken);
+    assert_eq!(came, LEN - 50_000);
 }
