@@ -60,8 +60,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "b",
         title: "1 GiB over TLS 1.3 to memory, 8 connections",
         server: Server::Tls,
-        // Those that can be told by a flag whom to trust.
-        tools: &["floor", "ossget", "ossget-auto", "aria2c", "rclone", "curl"],
         ..PLAIN
     },
     Scenario {

@@ -55,7 +55,7 @@ impl Tool {
         let out = place.out.display().to_string();
         let folder = place.folder.display().to_string();
         let (name, keys) = (place.name(), rig.keys().display().to_string());
-        let values: [(&str, &str); 15] = [
+        let values: [(&str, &str); 16] = [
             ("ossget", &release.join("ossget").display().to_string()),
             ("many", &release.join("examples/many").display().to_string()),
             ("floor", &rig.helper("floor").display().to_string()),
@@ -72,6 +72,8 @@ impl Tool {
                 "tls",
                 &if place.is_tls { rig.authority().display().to_string() } else { String::new() },
             ),
+            // Of a client that cannot be told whom to trust: it has less to do, then.
+            ("unverified", if place.is_tls { "--no-verify-ssl" } else { "" }),
             ("out", &out),
             ("folder", &folder),
         ];
@@ -128,8 +130,8 @@ const TOOLS: &[Tool] = &[
     ),
     Tool::new(
         "s5cmd",
-        "s5cmd --no-sign-request --endpoint-url {endpoint} cp --concurrency {n} --part-size 8 \
-         s3://bench/{key} {out}",
+        "s5cmd {unverified} --no-sign-request --endpoint-url {endpoint} cp --concurrency {n} \
+         --part-size 8 s3://bench/{key} {out}",
     ),
     Tool::new(
         "s5cmd-many",
