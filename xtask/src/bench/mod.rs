@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: how fast ossget is beside the floor and beside rivals.
 //!
 //! A real server on the same machine, in network namespaces of its own; one scenario after the
-//! other, in each the tools in turn, round after round; medians of the rounds and of the ratios
-//! within a round. Rivals are run where they are installed.
+//! other, in each the tools in an order that changes from round to round; medians of the rounds and
+//! of the ratios within a round. Rivals are run where they are installed.
 
 mod data;
 mod measure;
@@ -41,8 +41,7 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
         let mut table = Table::new(scenario, &tools);
         // The first round warms up, and shows that the bytes are right.
         for round in 0..=request.rounds {
-            for turn in 0..tools.len() {
-                let tool = tools[(turn + round) % tools.len()];
+            for &tool in &shuffled(&tools, round) {
                 let ends = round == 0 || round == request.rounds;
                 let look = if ends { Look::AtBytes } else { Look::Away };
                 let measured = Measured::of(tool, scenario, &rig, &objects, look)?;
@@ -58,6 +57,20 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
     }
     drop(servers);
     Ok(())
+}
+
+/// The tools in an order that is another one in each round, so that what a tool leaves behind (the
+/// processor's clock, memory to be given back) is not always the same tool's to bear.
+fn shuffled<'a>(tools: &[&'a Tool], round: usize) -> Vec<&'a Tool> {
+    let mut tools = tools.to_vec();
+    let mut state = round as u64;
+    for last in (1..tools.len()).rev() {
+        // Knuth's generator: its high bits are random enough.
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        tools.swap(last, (state >> 33) as usize % (last + 1));
+    }
+    tools
 }
 
 /// What is to be run.
@@ -94,6 +107,18 @@ const ROUNDS: usize = 7;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_tool_comes_after_each_other_one_in_some_round() {
+        let tools = ["floor", "ossget", "s5cmd", "curl"].map(Tool::named);
+        let mut pairs = BTreeSet::new();
+        for round in 0..30 {
+            let order = shuffled(&tools, round);
+            pairs.extend(order.windows(2).map(|pair| (pair[0].name, pair[1].name)));
+        }
+        assert_eq!(pairs.len(), 12);
+    }
 
     #[test]
     fn scenarios_are_chosen_by_name() {
