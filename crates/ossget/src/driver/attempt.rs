@@ -70,7 +70,8 @@ pub(super) async fn run(
         Err(error) => End::Storage(error),
     };
     if !matches!(end, End::Storage(_)) {
-        writer.report_if_stored();
+        writer.complete_part();
+        writer.report_stored();
     }
     // The attempt that follows the report finds these blocks free.
     writer.collector = None;
@@ -183,6 +184,8 @@ struct Writer<'a> {
     collector: Option<Collector>,
     /// Where it is written through it: what comes next is put here.
     buffer: Option<Vec<u8>>,
+    /// The report of a part whose last block is being written.
+    stored: Option<Event>,
     /// The report of the range's last part, once that is complete.
     last: Option<Event>,
 }
@@ -205,6 +208,7 @@ impl<'a> Writer<'a> {
             last_report: Instant::now(),
             collector,
             buffer: None,
+            stored: None,
             last: None,
         }
     }
@@ -262,13 +266,18 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Reports the current part once it is complete, and in between how much of it has come.
+    /// Reports parts once they are in the file, and in between how much has come. A part whose last
+    /// block is being written is not waited for, unless it is the last of the range.
     async fn report(&mut self) -> Result<(), FsError> {
         if self.position == self.part_end {
             self.flush().await?;
+            self.complete_part();
+        }
+        let is_written = self.collector.as_ref().is_none_or(Collector::is_written);
+        if self.stored.is_some() && (is_written || self.position >= self.range.end()) {
             self.written().await?;
-            self.report_if_stored();
-        } else if self.unreported >= REPORT_BYTES || self.last_report.elapsed() >= REPORT_INTERVAL {
+        }
+        if self.unreported >= REPORT_BYTES || self.last_report.elapsed() >= REPORT_INTERVAL {
             self.report_received();
         }
         Ok(())
@@ -341,23 +350,34 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Waits until all that was flushed is in the file.
+    /// Waits until all that was flushed is in the file, and reports the part that it completes.
     async fn written(&mut self) -> Result<(), FsError> {
-        match &mut self.collector {
-            Some(collector) => collector.settle().await,
-            None => Ok(()),
+        if let Some(collector) = &mut self.collector {
+            collector.settle().await?;
+        }
+        self.report_stored();
+        Ok(())
+    }
+
+    /// Goes on to the next part if all of the current one was flushed.
+    fn complete_part(&mut self) {
+        let begins = self.fetching.plan.range(self.part).map_or(0, ByteRange::start);
+        let begins = begins.max(self.range.start());
+        if self.in_part > 0 && begins + self.in_part == self.part_end {
+            self.stored = Some(self.part_stored());
+            // The report may come later than those of what follows.
+            match self.collector.is_some() && self.unreported > 0 {
+                true => self.report_received(),
+                false => self.reported(),
+            }
         }
     }
 
-    /// Reports the current part if all of it is in the file; that of the range's last part is kept.
-    fn report_if_stored(&mut self) {
-        let begins = self.fetching.plan.range(self.part).map_or(0, ByteRange::start);
-        let begins = begins.max(self.range.start());
-        if self.in_part == 0 || begins + self.in_part != self.part_end {
-            return;
-        }
-        let stored = self.part_stored();
-        match self.position >= self.range.end() {
+    /// Reports the part that was completed and is in the file; that of the range's last part is kept.
+    fn report_stored(&mut self) {
+        let Some(stored) = self.stored.take() else { return };
+        let next = self.fetching.plan.range(self.part).map_or(u64::MAX, ByteRange::start);
+        match next >= self.range.end() {
             true => self.last = Some(stored),
             false => self.fetching.reporter.event(stored),
         }
@@ -389,7 +409,6 @@ impl<'a> Writer<'a> {
         self.part_end = self.fetching.plan.range(self.part).map_or(u64::MAX, ByteRange::end);
         self.digest.reset();
         self.in_part = 0;
-        self.reported();
         stored
     }
 

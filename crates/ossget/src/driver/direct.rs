@@ -257,6 +257,11 @@ impl Collector {
         }
     }
 
+    /// Whether nothing is being written any more, so that [`settle`](Self::settle) does not wait.
+    pub(super) fn is_written(&self) -> bool {
+        self.writing.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Whether it fills a block while another is being written.
     fn has_another(&self) -> bool {
         self.writing.is_some() && !self.filling.bytes().is_empty()

@@ -12,6 +12,7 @@ mod recovering;
 mod refusing;
 mod rig;
 mod slow_sync;
+mod slow_write;
 mod starting_over;
 mod there;
 mod trusting;

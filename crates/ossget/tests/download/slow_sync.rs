@@ -69,7 +69,7 @@ impl Observer for Door {
 }
 
 /// For what must come, however slow the machine is.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A disk whose syncs the door holds.
 fn disk(door: &Arc<Door>, data: u64) -> SimulatedFileSystem {
@@ -78,7 +78,7 @@ fn disk(door: &Arc<Door>, data: u64) -> SimulatedFileSystem {
 }
 
 /// Waits until this holds; it must, in the end. The runtime's clock may stand still meanwhile.
-async fn eventually(what: &str, holds: impl Fn() -> bool + Send) {
+pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool + Send) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < LONG, "{what}: it does not come");
@@ -91,7 +91,7 @@ fn look(handle: &DownloadHandle) -> Progress {
 }
 
 /// Keeps the runtime's clock from moving by itself, which it does while only threads are busy.
-fn stop_the_clock() -> oneshot::Sender<()> {
+pub(crate) fn stop_the_clock() -> oneshot::Sender<()> {
     let (stopped, moves) = oneshot::channel();
     tokio::task::spawn_blocking(move || moves.blocking_recv());
     stopped

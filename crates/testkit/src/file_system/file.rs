@@ -4,7 +4,7 @@ use super::fault::Purpose;
 use super::lock::Guard;
 use super::step::{Operation, Step, Target};
 use super::world::{Handle, Shared};
-use ossget_fs::{FileId, FsError, FsErrorKind, PartialFile, Syncing};
+use ossget_fs::{AlignedBuf, DirectFile, FileId, FsError, FsErrorKind, PartialFile, Syncing};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,6 +104,10 @@ impl PartialFile for SimulatedFile {
         Err(failed("cannot read", &self.path, io::ErrorKind::UnexpectedEof.into()))
     }
 
+    fn direct(self: Arc<Self>) -> Option<Arc<dyn DirectFile>> {
+        Some(self)
+    }
+
     fn start_writeback(&self, offset: u64, _len: u64) {
         if self.syncing == Syncing::Full {
             let step = Step::new(Operation::WriteBack, Target::Partial).at(offset);
@@ -157,6 +161,13 @@ impl PartialFile for SimulatedFile {
             return Err(FsError::new(FsErrorKind::Storage, doing, &self.path, None));
         }
         Ok((id(self.handle.inode), world.disk.len(self.handle.inode)))
+    }
+}
+
+/// Until a sync the drive may forget what was written to it as the system may what is in its cache.
+impl DirectFile for SimulatedFile {
+    fn write_all_at(&self, buf: &AlignedBuf, len: usize, offset: u64) -> Result<(), FsError> {
+        PartialFile::write_all_at(self, &buf.bytes()[..len], offset)
     }
 }
 
