@@ -46,7 +46,7 @@ impl PartSize {
     /// The largest: 5 GiB.
     pub const MAX: Self = Self(5 * 1024 * MIB);
 
-    /// What [`PartSize::auto`] starts from: 8 MiB.
+    /// What [`PartSize::auto`] comes to for an extent of some GiB: 8 MiB.
     pub const DEFAULT: Self = Self(8 * MIB);
 
     /// A part size of so many bytes.
@@ -81,20 +81,24 @@ impl PartSize {
     }
 
     /// The part size for an extent of `extent_len` bytes when none was asked for: the smallest
-    /// whole number of MiB, 8 at least, that needs no more than 100,000 parts, and
+    /// whole number of MiB that needs no more than 1,024 parts, [`PartSize::DEFAULT`] at most;
+    /// where these would be more than 100,000, the smallest that needs no more of them, and
     /// [`PartSize::MAX`] where there is none.
     ///
-    /// Whole MiB instead of doubling: what a crash costs grows with the part size, so it should
-    /// be no larger than needed, and any multiple of 4 KiB can be written directly.
+    /// What a crash costs and how long the last connection is waited for grow with the part size,
+    /// so it is no larger than needed. Any whole MiB can be written directly.
     #[must_use]
     pub const fn auto(extent_len: u64) -> Self {
-        let least = extent_len.div_ceil(AUTO_PARTS).div_ceil(MIB).saturating_mul(MIB);
-        if least <= Self::DEFAULT.0 {
-            Self::DEFAULT
-        } else if least >= Self::MAX.0 {
+        let few = whole_mib(extent_len.div_ceil(FEW_PARTS));
+        let least = whole_mib(extent_len.div_ceil(AUTO_PARTS));
+        if least >= Self::MAX.0 {
             Self::MAX
-        } else {
+        } else if least >= Self::DEFAULT.0 {
             Self(least)
+        } else if few >= Self::DEFAULT.0 {
+            Self::DEFAULT
+        } else {
+            Self(few)
         }
     }
 
@@ -251,8 +255,19 @@ const fn raised(len: u64) -> u64 {
     len.div_ceil(MAX_PARTS as u64).div_ceil(MIB) * MIB
 }
 
+/// The smallest whole number of MiB that holds so much, one at least.
+const fn whole_mib(bytes: u64) -> u64 {
+    match bytes.div_ceil(MIB).saturating_mul(MIB) {
+        0 => MIB,
+        whole => whole,
+    }
+}
+
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
+
+/// How many parts are few: with 32 connections 32 for each, the last of which is waited for.
+const FEW_PARTS: u64 = 1024;
 
 /// How many parts [`PartSize::auto`] makes at most.
 const AUTO_PARTS: u64 = 100_000;
@@ -283,12 +298,27 @@ mod tests {
     #[test]
     fn the_automatic_part_size_keeps_to_100_000_parts() {
         let eight = 8 * MIB;
-        assert_eq!(PartSize::auto(0), PartSize::DEFAULT);
         assert_eq!(PartSize::auto(eight * 100_000), PartSize::DEFAULT);
         assert_eq!(PartSize::auto(eight * 100_000 + 1).bytes(), 9 * MIB);
         // 48.8 TB.
         assert_eq!(PartSize::auto(48_800_000_000_000).bytes(), 466 * MIB);
         assert_eq!(PartSize::auto(u64::MAX), PartSize::MAX);
+    }
+
+    #[test]
+    fn a_small_extent_has_small_parts() {
+        for (len, mib) in [
+            (0, 1),
+            (1, 1),
+            (1024 * MIB, 1),
+            (1024 * MIB + 1, 2),
+            (2560 * MIB, 3),
+            (7 * 1024 * MIB, 7),
+            (7 * 1024 * MIB + 1, 8),
+            (1 << 40, 11),
+        ] {
+            assert_eq!(PartSize::auto(len).bytes(), mib * MIB, "{len}");
+        }
     }
 
     #[test]

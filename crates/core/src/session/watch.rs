@@ -28,6 +28,13 @@ const IDLE_TIME: Duration = Duration::from_millis(500);
 /// An attempt that will be done this soon is left alone: a new connection takes time, too.
 const NEARLY_DONE: Duration = Duration::from_secs(1);
 
+/// A request that takes five times as long as its answer is waited for is long enough: then four
+/// fifths of the time bring bytes.
+const WORTHWHILE_ANSWERS: u128 = 5;
+
+/// So many answers tell how long one takes: the first ones bear the making of connections.
+const TELLING_ANSWERS: u32 = 16;
+
 /// What is needed to tell a slow attempt from a slow network.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -38,12 +45,42 @@ pub(super) struct Watch {
     /// Time that the attempts which have ended took together, and what they delivered.
     ended_time: Duration,
     ended_bytes: u64,
+    /// How long answers were waited for together, and how many.
+    answer_time: Duration,
+    answers: u32,
 }
 
 impl Watch {
     pub(super) fn new(now: Moment, config: &SessionConfig) -> Self {
         let quiet_until = now.after(shortest(config));
-        Self { quiet_until, idle: false, ended_time: Duration::ZERO, ended_bytes: 0 }
+        Self {
+            quiet_until,
+            idle: false,
+            ended_time: Duration::ZERO,
+            ended_bytes: 0,
+            answer_time: Duration::ZERO,
+            answers: 0,
+        }
+    }
+
+    /// The head of an answer has come after so long.
+    pub(super) fn answered(&mut self, after: Duration) {
+        self.answer_time = self.answer_time.saturating_add(after);
+        self.answers = self.answers.saturating_add(1);
+    }
+
+    /// Bytes that are worth a request: while an answer is waited for nothing comes, so it should
+    /// bring what comes in some times as long. Of few answers nothing is known.
+    pub(super) fn worthwhile(&self) -> u64 {
+        if self.answers < TELLING_ANSWERS {
+            return 0;
+        }
+        let answer = self.answer_time.checked_div(self.answers).unwrap_or_default();
+        let bytes = u128::from(self.ended_bytes)
+            .saturating_mul(answer.as_nanos())
+            .saturating_mul(WORTHWHILE_ANSWERS)
+            .checked_div(self.ended_time.as_nanos());
+        u64::try_from(bytes.unwrap_or_default()).unwrap_or(u64::MAX)
     }
 
     /// An attempt is over.

@@ -81,6 +81,33 @@ fn requests_cover_runs_of_parts_while_much_is_left_and_single_parts_at_the_end()
 }
 
 #[test]
+fn where_answers_take_long_the_rest_is_asked_for_in_even_shares() {
+    let lens = |answer: Duration| {
+        let (mut play, actions) = Play::fetching(config(2), 1024);
+        let mut begun = fetches(&actions);
+        let (mut todo, mut lens) = (VecDeque::new(), Vec::new());
+        loop {
+            play.now += answer;
+            for &(attempt, _) in &begun {
+                play.tell(Event::Received { attempt, bytes: 0 });
+            }
+            todo.extend(begun);
+            let Some((attempt, range)) = todo.pop_front() else { return lens };
+            lens.push(range.len() / PART);
+            play.now += Duration::from_millis(10);
+            play.store(attempt, range);
+            begun = fetches(&play.actions());
+        }
+    };
+    let (at_once, late) = (lens(Duration::ZERO), lens(Duration::from_millis(20)));
+    // Until it is known how long they take.
+    assert_eq!(at_once[..16], late[..16]);
+    assert_eq!(at_once[16..], [3, 2, 1, 1, 1, 1, 1, 1, 1]);
+    // Of 12 and the 3 under way, and the rest.
+    assert_eq!(late[16..], [7, 5]);
+}
+
+#[test]
 fn a_failed_attempt_keeps_what_it_wrote_and_asks_only_for_the_rest() {
     let mut config = config(1);
     config.backoff = ossget_core::Backoff::new(Duration::ZERO, Duration::ZERO);

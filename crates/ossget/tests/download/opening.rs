@@ -178,7 +178,8 @@ async fn whoever_gives_up_while_it_is_waited_for_is_heard() {
 async fn a_run_that_has_it_locked_is_not_passed_by() {
     let rig = Rig::new(20 * MIB).await;
     rig.sim.fault(On::get().always(), Fault::Trickle { after: 0, bytes_per_second: MIB });
-    let running = tokio::spawn(plain(&rig).into_future());
+    let in_parts = plain(&rig).part_size(PartSize::mib(8).unwrap());
+    let running = tokio::spawn(in_parts.into_future());
     // All that it asks for, so that it does not meet the other object.
     crate::rig::eventually("all of it is asked for", || {
         rig.sim.requests().len() == 4 && rig.files().len() > 1
