@@ -198,7 +198,7 @@ fn a_process_that_gets_little_time_takes_nothing_for_a_stall() {
     let rig = Rig::new(1, SIZE);
     rig.sim.throttle(4 << 20);
     let busy = AtomicBool::new(true);
-    let args = ["--part-size", "100KiB", "--parallel", "8", "--read-timeout", "2s"];
+    let args = ["--part-size", "100KiB", "--parallel", "8", "--read-timeout", "6s"];
     // Made, and with it the binary built, before anything is busy.
     let mut command = rig.command_under(&["nice", "-n", "19"], &args);
     let many = thread::available_parallelism().map_or(2, usize::from) * 2;
