@@ -70,8 +70,7 @@ pub(super) async fn run(
         Err(error) => End::Storage(error),
     };
     if !matches!(end, End::Storage(_)) {
-        writer.complete_part();
-        writer.report_stored();
+        writer.end_range();
     }
     // The attempt that follows the report finds these blocks free.
     writer.collector = None;
@@ -184,9 +183,9 @@ struct Writer<'a> {
     collector: Option<Collector>,
     /// Where it is written through it: what comes next is put here.
     buffer: Option<Vec<u8>>,
-    /// The report of a part whose last block is being written.
-    stored: Option<Event>,
-    /// The report of the range's last part, once that is complete.
+    /// The report of the range's last part, while its last block is being written.
+    ending: Option<Event>,
+    /// The same, once all of it is in the file.
     last: Option<Event>,
 }
 
@@ -208,7 +207,7 @@ impl<'a> Writer<'a> {
             last_report: Instant::now(),
             collector,
             buffer: None,
-            stored: None,
+            ending: None,
             last: None,
         }
     }
@@ -266,18 +265,23 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Reports parts once they are in the file, and in between how much has come. A part whose last
-    /// block is being written is not waited for, unless it is the last of the range.
+    /// Reports parts once they are in the file, and in between how much has come. Of all parts only
+    /// the range's last one is waited for.
     async fn report(&mut self) -> Result<(), FsError> {
         if self.position == self.part_end {
             self.flush().await?;
-            self.complete_part();
+            if self.collector.is_none()
+                && let Some(stored) = self.complete_part()
+            {
+                // Its bytes are told with it.
+                self.reported();
+                self.fetching.reporter.event(stored);
+            }
         }
-        let is_written = self.collector.as_ref().is_none_or(Collector::is_written);
-        if self.stored.is_some() && (is_written || self.position >= self.range.end()) {
+        if self.ending.is_some() {
             self.written().await?;
-        }
-        if self.unreported >= REPORT_BYTES || self.last_report.elapsed() >= REPORT_INTERVAL {
+            self.end_range();
+        } else if self.unreported >= REPORT_BYTES || self.last_report.elapsed() >= REPORT_INTERVAL {
             self.report_received();
         }
         Ok(())
@@ -339,47 +343,53 @@ impl<'a> Writer<'a> {
     }
 
     /// Hashes what is left of what is collected and begins to write it, once what came before it is
-    /// written.
+    /// written. A part that it completes is reported as soon as that is done.
     async fn flush(&mut self) -> Result<(), FsError> {
+        if self.collector.as_ref().is_none_or(|it| it.len() == 0) {
+            return Ok(());
+        }
         self.written().await?;
-        if let Some(collector) = self.collector.as_mut().filter(|it| it.len() > 0) {
-            self.digest.update(collector.rest());
-            self.in_part += collector.len() as u64;
-            collector.submit().await?;
+        let Some(collector) = &mut self.collector else { return Ok(()) };
+        self.digest.update(collector.rest());
+        self.in_part += collector.len() as u64;
+        let stored = self.complete_part();
+        if stored.is_some() && self.unreported > 0 {
+            // Its report may come later than those of what follows.
+            self.report_received();
         }
-        Ok(())
+        let reporter = self.fetching.reporter.clone();
+        let Some(collector) = &mut self.collector else { return Ok(()) };
+        collector.submit(move || stored.into_iter().for_each(|it| reporter.event(it))).await
     }
 
-    /// Waits until all that was flushed is in the file, and reports the part that it completes.
+    /// Waits until all that was flushed is in the file.
     async fn written(&mut self) -> Result<(), FsError> {
-        if let Some(collector) = &mut self.collector {
-            collector.settle().await?;
+        match &mut self.collector {
+            Some(collector) => collector.settle().await,
+            None => Ok(()),
         }
-        self.report_stored();
-        Ok(())
     }
 
-    /// Goes on to the next part if all of the current one was flushed.
-    fn complete_part(&mut self) {
+    /// Goes on to the next part if all of the current one is hashed and written or about to be: its
+    /// report, but for that of the range's last part, which is kept.
+    fn complete_part(&mut self) -> Option<Event> {
         let begins = self.fetching.plan.range(self.part).map_or(0, ByteRange::start);
         let begins = begins.max(self.range.start());
-        if self.in_part > 0 && begins + self.in_part == self.part_end {
-            self.stored = Some(self.part_stored());
-            // The report may come later than those of what follows.
-            match self.collector.is_some() && self.unreported > 0 {
-                true => self.report_received(),
-                false => self.reported(),
-            }
+        if self.in_part == 0 || begins + self.in_part != self.part_end {
+            return None;
         }
+        let stored = self.part_stored();
+        if self.position < self.range.end() {
+            return Some(stored);
+        }
+        self.ending = Some(stored);
+        None
     }
 
-    /// Reports the part that was completed and is in the file; that of the range's last part is kept.
-    fn report_stored(&mut self) {
-        let Some(stored) = self.stored.take() else { return };
-        let next = self.fetching.plan.range(self.part).map_or(u64::MAX, ByteRange::start);
-        match next >= self.range.end() {
-            true => self.last = Some(stored),
-            false => self.fetching.reporter.event(stored),
+    /// All of the range is in the file, if its last part is complete.
+    fn end_range(&mut self) {
+        if let Some(stored) = self.ending.take() {
+            self.last = Some(stored);
         }
     }
 

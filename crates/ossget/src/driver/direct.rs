@@ -205,12 +205,16 @@ impl Collector {
     }
 
     /// Begins to write what is collected, and waits for it where there is no other block to go on
-    /// with. What came before it must be [settled](Self::settle).
+    /// with. What came before it must be [settled](Self::settle). Once it is in the file, and only
+    /// then, `then` is called.
     ///
     /// # Cancel safety
     ///
     /// Dropped, it leaves the write to be waited for by [`settle`](Self::settle).
-    pub(super) async fn submit(&mut self) -> Result<(), FsError> {
+    pub(super) async fn submit(
+        &mut self,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Result<(), FsError> {
         let next = self.partial.blocks.take_another();
         let goes_on = next.is_some();
         let next = next.unwrap_or_else(|| AlignedBuf::zeroed(0));
@@ -221,6 +225,9 @@ impl Collector {
         let DirectPartial { file, held, pace, .. } = self.partial.clone();
         self.writing = Some(spawn_blocking(move || {
             let written = pace.time(len as u64, || file.write_all_at(&block, len, at));
+            if written.is_ok() {
+                then();
+            }
             drop(file);
             drop(held);
             written.map(|()| block)
@@ -255,11 +262,6 @@ impl Collector {
                 Ok(())
             }
         }
-    }
-
-    /// Whether nothing is being written any more, so that [`settle`](Self::settle) does not wait.
-    pub(super) fn is_written(&self) -> bool {
-        self.writing.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Whether it fills a block while another is being written.
@@ -315,7 +317,7 @@ mod tests {
         assert_eq!(collector.whole_blocks(), [7; 4096]);
         collector.cut();
         assert_eq!((collector.len(), collector.whole_blocks().len()), (4096, 0));
-        collector.submit().await.unwrap();
+        collector.submit(|| ()).await.unwrap();
         for _ in 0..2 {
             assert!(timeout(Duration::from_millis(20), collector.settle()).await.is_err());
         }
@@ -325,7 +327,7 @@ mod tests {
         assert_eq!(*file.written.lock().unwrap(), [(8192, vec![7; 4096])]);
         assert_eq!(collector.take(&[8; 10]), 10);
         assert_eq!((collector.whole_blocks().len(), collector.rest().len()), (0, 10));
-        collector.submit().await.unwrap();
+        collector.submit(|| ()).await.unwrap();
         // The attempt ends, and its last write does not.
         drop(collector);
         assert!(timeout(Duration::from_millis(20), writes.recv()).await.is_err());
@@ -367,10 +369,10 @@ mod tests {
         let mut one = Collector::new(partial.clone(), 0).unwrap();
         let mut two = Collector::new(partial.clone(), 4096).unwrap();
         one.take(&[7; 4096]);
-        one.submit().await.unwrap();
+        one.submit(|| ()).await.unwrap();
         assert!(!one.room().is_empty(), "it goes on with another");
         two.take(&[8; 4096]);
-        assert!(timeout(Duration::from_millis(20), two.submit()).await.is_err());
+        assert!(timeout(Duration::from_millis(20), two.submit(|| ())).await.is_err());
         assert!(two.room().is_empty());
         tell.send(()).unwrap();
         tell.send(()).unwrap();
@@ -379,7 +381,7 @@ mod tests {
         one.settle().await.unwrap();
         assert_eq!(partial.blocks.pool().others, 1);
         one.take(&[9; 4096]);
-        one.submit().await.unwrap();
+        one.submit(|| ()).await.unwrap();
         drop(one);
         assert_eq!(partial.blocks.pool().others, 1, "an attempt that is given up gives it back");
         tell.send(()).unwrap();
@@ -393,7 +395,7 @@ mod tests {
         for _ in 0..3 {
             let mut collector = Collector::new(partial.clone(), 0).unwrap();
             collector.take(&[7; 4096]);
-            collector.submit().await.unwrap();
+            collector.submit(|| ()).await.unwrap();
             tell.send(()).unwrap();
             collector.settle().await.unwrap();
         }
