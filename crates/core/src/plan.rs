@@ -46,7 +46,7 @@ impl PartSize {
     /// The largest: 5 GiB.
     pub const MAX: Self = Self(5 * 1024 * MIB);
 
-    /// What [`PartSize::auto`] comes to for an extent of some GiB: 8 MiB.
+    /// What [`PartSize::auto`] comes to for an extent of 7 to 781 GiB: 8 MiB.
     pub const DEFAULT: Self = Self(8 * MIB);
 
     /// A part size of so many bytes.

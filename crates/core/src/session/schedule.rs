@@ -26,7 +26,7 @@ impl Transfer {
             None if self.retries.allow_others(limit) => {
                 // No attempt takes what the others need.
                 let share = self.room(config)? / u64::try_from(free).unwrap_or(u64::MAX);
-                self.next_run(config, share)?
+                self.next_run(config, share, free)?
             }
             None => return None,
         };
@@ -130,19 +130,26 @@ impl Transfer {
 
     /// Takes the next run of adjacent parts. Runs are long while much is left, for few requests,
     /// and short towards the end, so that all attempts end together; but what is hardly worth a
-    /// request is not made shorter than an even share of all that is missing.
-    fn next_run(&mut self, config: &SessionConfig, room: u64) -> Option<(PartIndex, ByteRange)> {
+    /// request is not made shorter than an even share of all that is missing, as long as each of the
+    /// `free` attempts that may begin finds something to do.
+    fn next_run(
+        &mut self,
+        config: &SessionConfig,
+        room: u64,
+        free: usize,
+    ) -> Option<(PartIndex, ByteRange)> {
         let first = match self.todo.next_present(self.cursor) {
             Some(part) => part,
             None => self.todo.next_present(0)?,
         };
         let part_size = self.target.plan.part_size().max(1);
-        let connections = config.parallel.get().max(1);
         let parts = |bytes: u64| u32::try_from(bytes / part_size).unwrap_or(u32::MAX);
         let under_way = self.live.iter().map(Attempt::left).fold(0, u64::saturating_add);
         let missing = self.todo.len().saturating_add(parts(under_way));
-        let worthwhile = parts(self.watch.worthwhile()).min(missing / connections);
-        let share = self.todo.len() / connections.saturating_mul(2);
+        let even = missing / self.limit.allowed(config).max(1);
+        let for_each = self.todo.len().div_ceil(u32::try_from(free).unwrap_or(u32::MAX).max(1));
+        let worthwhile = parts(self.watch.worthwhile()).min(even).min(for_each);
+        let share = self.todo.len() / config.parallel.get().saturating_mul(2).max(1);
         let by_bytes = parts(config.request_bytes.min(room));
         let most = share.max(worthwhile).min(by_bytes).max(1);
         let mut count = self.todo.run_of_present(first, most);

@@ -114,7 +114,10 @@ impl Transfer {
         let fresh = reported.saturating_sub(attempt.reported);
         attempt.reported = reported;
         if attempt.last_byte.replace(now).is_none() {
-            self.watch.answered(now.since(attempt.begun));
+            // The first attempts wait for their connections as well.
+            if attempt.received_before > 0 {
+                self.watch.answered(now.since(attempt.begun));
+            }
             // Its speed counts from the head on: waiting for an answer is no transfer.
             attempt.mark = Mark::new(now, 0, self.bytes_received);
             attempt.recent = attempt.mark;

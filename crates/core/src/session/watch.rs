@@ -32,8 +32,8 @@ const NEARLY_DONE: Duration = Duration::from_secs(1);
 /// fifths of the time bring bytes.
 const WORTHWHILE_ANSWERS: u128 = 5;
 
-/// So many answers tell how long one takes: the first ones bear the making of connections.
-const TELLING_ANSWERS: u32 = 16;
+/// So many answers tell how long one takes.
+const TELLING_ANSWERS: u32 = 8;
 
 /// What is needed to tell a slow attempt from a slow network.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(super) struct Watch {
     /// Time that the attempts which have ended took together, and what they delivered.
     ended_time: Duration,
     ended_bytes: u64,
-    /// How long answers were waited for together, and how many.
+    /// How long an answer is waited for, of late, and how many there were.
     answer_time: Duration,
     answers: u32,
 }
@@ -65,7 +65,9 @@ impl Watch {
 
     /// The head of an answer has come after so long.
     pub(super) fn answered(&mut self, after: Duration) {
-        self.answer_time = self.answer_time.saturating_add(after);
+        // One that took very long is soon forgotten.
+        let before = if self.answers == 0 { after } else { self.answer_time };
+        self.answer_time = before.saturating_mul(7).saturating_add(after) / 8;
         self.answers = self.answers.saturating_add(1);
     }
 
@@ -75,9 +77,8 @@ impl Watch {
         if self.answers < TELLING_ANSWERS {
             return 0;
         }
-        let answer = self.answer_time.checked_div(self.answers).unwrap_or_default();
         let bytes = u128::from(self.ended_bytes)
-            .saturating_mul(answer.as_nanos())
+            .saturating_mul(self.answer_time.as_nanos())
             .saturating_mul(WORTHWHILE_ANSWERS)
             .checked_div(self.ended_time.as_nanos());
         u64::try_from(bytes.unwrap_or_default()).unwrap_or(u64::MAX)

@@ -101,10 +101,10 @@ fn where_answers_take_long_the_rest_is_asked_for_in_even_shares() {
     };
     let (at_once, late) = (lens(Duration::ZERO), lens(Duration::from_millis(20)));
     // Until it is known how long they take.
-    assert_eq!(at_once[..16], late[..16]);
-    assert_eq!(at_once[16..], [3, 2, 1, 1, 1, 1, 1, 1, 1]);
-    // Of 12 and the 3 under way, and the rest.
-    assert_eq!(late[16..], [7, 5]);
+    assert_eq!(at_once[..10], late[..10]);
+    assert_eq!(at_once[10..], [14, 11, 8, 6, 5, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1]);
+    // Of 59 and the 19 under way, and the rest.
+    assert_eq!(late[10..], [39, 20]);
 }
 
 #[test]
