@@ -46,6 +46,22 @@ fn a_signal_ends_the_run_with_its_code_and_what_is_stored_is_kept() {
     }
 }
 
+/// As `timeout` sends it: to the process, and then to its group.
+///
+/// Faults: 106.
+#[test]
+fn an_interrupt_that_comes_twice_at_once_is_one() {
+    let rig = Rig::new(3, SIZE);
+    rig.sim.throttle(SIZE);
+    let run = rig.command(ARGS).spawn().unwrap();
+    wait_until("a quarter", || rig.ranges().len() >= 2 && sent(&rig) >= SIZE / 4);
+    let twice = format!("kill -INT {0}; sleep 0.01; kill -INT {0}", run.id());
+    drop(Command::new("sh").args(["-c", &twice]).stderr(Stdio::null()).status().unwrap());
+    let ended: Ended = run.wait_with_output().unwrap().into();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.stderr.contains("run the same command again: "), "{ended:?}");
+}
+
 /// Faults: 106.
 #[test]
 fn a_second_interrupt_ends_a_run_at_once_that_nobody_reads() {

@@ -4,6 +4,7 @@ use ossget::DownloadHandle;
 use std::io;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +47,14 @@ impl Run {
     }
 }
 
+/// One ^C may come twice: `timeout` sends its signal to the process and to its group. Nobody presses
+/// that fast.
+const SAME_PRESS: Duration = Duration::from_millis(200);
+
 /// Catches signals from now on, for the rest of the process: the first cancels the download. A
-/// second ^C ends the process at once, and what was recorded so far stays, as after a crash. Once
-/// the download has ended and only its last lines are not read, any signal ends the process.
+/// second ^C, [later](SAME_PRESS), ends the process at once, and what was recorded so far stays, as
+/// after a crash. Once the download has ended and only its last lines are not read, any signal ends
+/// the process.
 ///
 /// On a thread of its own: a disk that does not answer can hold up all workers of the download.
 ///
@@ -76,14 +82,16 @@ pub(crate) fn catch(handle: DownloadHandle, run: Arc<Run>) -> io::Result<()> {
 }
 
 async fn watch(mut signals: Signals, handle: &DownloadHandle, run: &Run) {
+    let mut first = None;
     loop {
         let interrupt = signals.next().await;
+        let since_first = first.get_or_insert_with(Instant::now).elapsed();
         if let Some(exit_code) = run.exit_code.get() {
             std::process::exit(i32::from(*exit_code));
         }
         if run.interrupt.set(interrupt).is_ok() {
             handle.cancel();
-        } else if interrupt == Interrupt::Keyboard {
+        } else if interrupt == Interrupt::Keyboard && since_first >= SAME_PRESS {
             std::process::exit(i32::from(interrupt.exit_code()));
         }
     }
