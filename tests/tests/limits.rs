@@ -195,7 +195,7 @@ fn memory_is_bounded_however_many_connections_there_are() {
 /// Faults: 120.
 #[test]
 fn a_process_that_gets_little_time_takes_nothing_for_a_stall() {
-    let rig = Rig::new(1, SIZE);
+    let rig = Rig::new(1, 2 << 20);
     rig.sim.throttle(4 << 20);
     let busy = AtomicBool::new(true);
     let args = ["--part-size", "100KiB", "--parallel", "8", "--read-timeout", "6s"];

@@ -43,4 +43,4 @@ fn all(steps: &mut Steps) -> Outcome {
 pub(crate) const FEATURES: &str = "ossget-core/mutants";
 
 /// The Python suite is linted here but run by `cargo xtask ci`, since it installs packages.
-const LINTED_FEATURES: &str = "ossget-core/mutants,ossget-tests/python";
+pub(crate) const LINTED_FEATURES: &str = "ossget-core/mutants,ossget-tests/python";

@@ -3,6 +3,9 @@
 //! Installs what is missing through the ordinary clients, and where that is not
 //! possible says so instead of passing quietly.
 
+use std::process::Command;
+
+use crate::check::{FEATURES, LINTED_FEATURES};
 use crate::process::{
     Context, Failure, Outcome, cargo, on_path, program, run as run_command, succeeds,
 };
@@ -24,11 +27,7 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
     }
     match strace() {
         Ok(()) => steps.run("system calls", || {
-            for (package, test) in [("ossget-fs", "system"), ("ossget-testkit", "file_system")] {
-                let mut suite = cargo(["test", "-p", package, "--test", test]);
-                run_command(suite.env("OSSGET_NO_SKIP", "1"))?;
-            }
-            Ok(())
+            run_command(suites(FEATURES, &["system", "file_system"]).env("OSSGET_NO_SKIP", "1"))
         })?,
         Err(why) => steps.skip("system calls", &why, machine)?,
     }
@@ -42,40 +41,37 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
     }
     match tracing() {
         Ok(()) => steps.run("a fault at every call", || {
-            let mut suite = cargo(["test", "-p", "ossget-tests", "--test", "inject"]);
+            let mut suite = suites(FEATURES, &["inject"]);
             run_command(suite.env("OSSGET_NO_SKIP", "1").env("OSSGET_INJECT", "all"))
         })?,
         Err(why) => steps.skip("a fault at every call", &why, machine)?,
     }
     match user_space_mounts() {
         Ok(()) => steps.run("a file system that fails", || {
-            let mut suite = cargo(["test", "-p", "ossget-tests", "--test", "fuse"]);
-            run_command(suite.env("OSSGET_NO_SKIP", "1"))
+            run_command(suites(FEATURES, &["fuse"]).env("OSSGET_NO_SKIP", "1"))
         })?,
         Err(why) => steps.skip("a file system that fails", &why, machine)?,
     }
     match proxies() {
         Ok(()) => steps.run("real proxies", || {
-            let mut suite = cargo(["test", "-p", "ossget-tests", "--test", "proxies"]);
-            run_command(suite.env("OSSGET_NO_SKIP", "1"))
+            run_command(suites(FEATURES, &["proxies"]).env("OSSGET_NO_SKIP", "1"))
         })?,
         Err(why) => steps.skip("real proxies", &why, machine)?,
     }
     match python_venv() {
-        Ok(()) => steps.run("python SDKs", || {
-            run_command(&mut cargo([
-                "test",
-                "-p",
-                "ossget-tests",
-                "--features",
-                "python",
-                "--test",
-                "python_sdks",
-            ]))
-        })?,
+        Ok(()) => steps
+            .run("python SDKs", || run_command(&mut suites(LINTED_FEATURES, &["python_sdks"])))?,
         Err(why) => steps.skip("python SDKs", &why, machine)?,
     }
     Ok(())
+}
+
+/// Suites of the whole workspace, with the features that `cargo xtask test` has built it with: of a
+/// package alone much would have to be built once more.
+fn suites(features: &str, names: &[&str]) -> Command {
+    let mut command = cargo(["test", "--workspace", "--features", features]);
+    command.args(names.iter().flat_map(|name| ["--test", name]));
+    command
 }
 
 /// Makes sure that cargo-deny is there.
@@ -161,7 +157,7 @@ fn is_root() -> bool {
     program("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn apt_get() -> std::process::Command {
+fn apt_get() -> Command {
     let mut command = program("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");
     command
