@@ -220,7 +220,7 @@ fn a_full_disk_refuses_the_reservation_and_gets_everything_back() {
     assert_kind(partial.resize(900 << 10), FsErrorKind::NoSpace);
     assert_eq!(partial.check().expect("check").1, 512 << 10);
     // What was written before may be whole, but what a failed write leaves is not known.
-    assert_kind(partial.sync_data(), FsErrorKind::Storage);
+    assert_kind(partial.sync_data(), FsErrorKind::NoSpace);
 }
 
 /// Faults: 72.

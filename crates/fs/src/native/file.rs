@@ -7,18 +7,25 @@ use crate::{DirectFile, FileId, FsError, FsErrorKind, PartialFile, Syncing};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Remembers that a write or a sync failed.
 ///
 /// The system reports a failed write-back once and then forgets it, dropping the pages: the next
 /// sync would succeed although the data are gone. NFS reports it with the next write that finds
 /// no room (`nfs_file_write` of Linux since 5.19). So every later sync of the file fails too, and
-/// one that ran meanwhile is not believed.
+/// one that ran meanwhile is not believed. It fails for the first one's reason: whoever made that
+/// may be told later.
 #[derive(Debug, Default)]
 pub(crate) struct Poison {
-    failed: AtomicBool,
+    first: OnceLock<Reason>,
+}
+
+/// What an error was; an error itself cannot be told twice.
+#[derive(Clone, Copy, Debug)]
+enum Reason {
+    Code(i32),
+    Kind(io::ErrorKind),
 }
 
 impl Poison {
@@ -28,26 +35,27 @@ impl Poison {
         path: &Path,
         sync: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), FsError> {
-        if self.failed.load(Ordering::Acquire) {
-            return Err(Self::earlier(path));
-        }
-        sync().map_err(|error| {
-            self.failed.store(true, Ordering::Release);
-            FsError::from_io("cannot sync", path, error)
-        })?;
-        match self.failed.load(Ordering::Acquire) {
-            true => Err(Self::earlier(path)),
-            false => Ok(()),
-        }
+        self.not_yet(path)?;
+        self.note(sync()).map_err(|error| FsError::from_io("cannot sync", path, error))?;
+        self.not_yet(path)
     }
 
     /// Passes the outcome of a write on, and remembers if it failed.
-    fn note(&self, written: io::Result<()>) -> io::Result<()> {
-        written.inspect_err(|_| self.failed.store(true, Ordering::Release))
+    pub(super) fn note(&self, written: io::Result<()>) -> io::Result<()> {
+        written.inspect_err(|error| {
+            let reason = error.raw_os_error().map_or(Reason::Kind(error.kind()), Reason::Code);
+            let _the_first_one_stays = self.first.set(reason);
+        })
     }
 
-    fn earlier(path: &Path) -> FsError {
-        FsError::new(FsErrorKind::Storage, "an earlier write or sync failed of", path, None)
+    /// Whether none has failed.
+    fn not_yet(&self, path: &Path) -> Result<(), FsError> {
+        let Some(reason) = self.first.get() else { return Ok(()) };
+        let error = match *reason {
+            Reason::Code(code) => io::Error::from_raw_os_error(code),
+            Reason::Kind(kind) => kind.into(),
+        };
+        Err(FsError::from_io("an earlier write or sync failed of", path, error))
     }
 }
 
@@ -196,6 +204,15 @@ mod tests {
         });
         assert_eq!(later.expect_err("poisoned").kind(), FsErrorKind::Storage);
         assert!(!asked, "the system is not asked again");
+    }
+
+    #[test]
+    fn what_follows_a_failure_fails_for_the_same_reason() {
+        let poison = Poison::default();
+        poison.note(Err(io::ErrorKind::StorageFull.into())).expect_err("it failed");
+        poison.note(Err(io::Error::other("EIO"))).expect_err("it failed, too");
+        let later = poison.sync(Path::new("x"), || Ok(())).expect_err("poisoned");
+        assert_eq!(later.kind(), FsErrorKind::NoSpace, "the first one's");
     }
 
     #[test]

@@ -234,6 +234,17 @@ fn a_poisoned_partial_file_is_never_published() {
 }
 
 #[test]
+fn what_follows_a_failure_says_what_the_system_said() {
+    let poison = file::Poison::default();
+    let full = Err(io::Error::from_raw_os_error(libc::ENOSPC));
+    poison.note(full).expect_err("it failed");
+    let error = poison.sync(Path::new("x"), || Ok(())).expect_err("poisoned");
+    assert_eq!(error.kind(), FsErrorKind::NoSpace);
+    let cause = std::error::Error::source(&error).expect("a cause").to_string();
+    assert!(cause.contains("No space left"), "{cause}");
+}
+
+#[test]
 fn a_failed_checkpoint_sync_is_final() {
     // A pipe cannot be synced at all; that the failure is remembered shows in the words.
     let (reader, _writer) = io::pipe().expect("pipe");

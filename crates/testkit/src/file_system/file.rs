@@ -7,12 +7,11 @@ use super::world::{Handle, Shared};
 use ossget_fs::{AlignedBuf, DirectFile, FileId, FsError, FsErrorKind, PartialFile, Syncing};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Remembers that a write or a sync failed, as the machine's own file system does.
 #[derive(Debug, Default)]
-pub(super) struct Poison(AtomicBool);
+pub(super) struct Poison(OnceLock<io::ErrorKind>);
 
 impl Poison {
     pub(super) fn sync(
@@ -20,25 +19,21 @@ impl Poison {
         path: &Path,
         sync: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), FsError> {
-        if self.0.load(Ordering::Acquire) {
-            return Err(Self::earlier(path));
-        }
-        sync().map_err(|error| {
-            self.0.store(true, Ordering::Release);
-            failed("cannot sync", path, error)
-        })?;
-        match self.0.load(Ordering::Acquire) {
-            true => Err(Self::earlier(path)),
-            false => Ok(()),
-        }
+        self.not_yet(path)?;
+        self.note(sync()).map_err(|error| failed("cannot sync", path, error))?;
+        self.not_yet(path)
     }
 
     fn note(&self, written: io::Result<()>) -> io::Result<()> {
-        written.inspect_err(|_| self.0.store(true, Ordering::Release))
+        written.inspect_err(|error| {
+            let _the_first_one_stays = self.0.set(error.kind());
+        })
     }
 
-    fn earlier(path: &Path) -> FsError {
-        FsError::new(FsErrorKind::Storage, "an earlier write or sync failed of", path, None)
+    fn not_yet(&self, path: &Path) -> Result<(), FsError> {
+        self.0.get().map_or(Ok(()), |&kind| {
+            Err(failed("an earlier write or sync failed of", path, kind.into()))
+        })
     }
 }
 
