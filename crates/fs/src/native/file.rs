@@ -43,7 +43,10 @@ impl Poison {
     /// Passes the outcome of a write on, and remembers if it failed.
     pub(super) fn note(&self, written: io::Result<()>) -> io::Result<()> {
         written.inspect_err(|error| {
-            let reason = error.raw_os_error().map_or(Reason::Kind(error.kind()), Reason::Code);
+            let reason = match error.raw_os_error() {
+                Some(code) => Reason::Code(code),
+                None => Reason::Kind(error.kind()),
+            };
             let _the_first_one_stays = self.first.set(reason);
         })
     }
