@@ -144,14 +144,16 @@ impl Transfer {
         };
         let part_size = self.target.plan.part_size().max(1);
         let parts = |bytes: u64| u32::try_from(bytes / part_size).unwrap_or(u32::MAX);
-        let under_way = self.live.iter().map(Attempt::left).fold(0, u64::saturating_add);
-        let missing = self.todo.len().saturating_add(parts(under_way));
-        let even = missing / self.limit.allowed(config).max(1);
-        let for_each = self.todo.len().div_ceil(u32::try_from(free).unwrap_or(u32::MAX).max(1));
-        let worthwhile = parts(self.watch.worthwhile()).min(even).min(for_each);
-        let share = self.todo.len() / config.parallel.get().saturating_mul(2).max(1);
-        let by_bytes = parts(config.request_bytes.min(room));
-        let most = share.max(worthwhile).min(by_bytes).max(1);
+        let mut most = self.todo.len() / config.parallel.get().saturating_mul(2).max(1);
+        let worthwhile = parts(self.watch.worthwhile());
+        if worthwhile > most {
+            let under_way = self.live.iter().map(Attempt::left).fold(0, u64::saturating_add);
+            let missing = self.todo.len().saturating_add(parts(under_way));
+            let even = missing / self.limit.allowed(config).max(1);
+            let for_each = self.todo.len().div_ceil(u32::try_from(free).unwrap_or(u32::MAX).max(1));
+            most = most.max(worthwhile.min(even).min(for_each));
+        }
+        let most = most.min(parts(config.request_bytes.min(room))).max(1);
         let mut count = self.todo.run_of_present(first, most);
         let after_first = PartIndex::new(first.saturating_add(1));
         let past_run = PartIndex::new(first.saturating_add(count));

@@ -74,7 +74,7 @@ impl Watch {
     /// Bytes that are worth a request: while an answer is waited for nothing comes, so it should
     /// bring what comes in some times as long. Of few answers nothing is known.
     pub(super) fn worthwhile(&self) -> u64 {
-        if self.answers < TELLING_ANSWERS {
+        if self.answers < TELLING_ANSWERS || self.answer_time.is_zero() {
             return 0;
         }
         let bytes = u128::from(self.ended_bytes)
