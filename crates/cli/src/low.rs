@@ -264,7 +264,7 @@ pub(crate) struct IdentityArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Transfer")]
 pub(crate) struct TransferArgs {
-    /// Bytes per part, 100KiB to 5GiB, or auto: 1MiB up to an object of 1GiB, 8MiB from 7GiB on, and
+    /// Bytes per part, 100KiB to 5GiB, or auto: 1MiB up to an object of 1GiB, 8MiB above 7GiB, and
     /// more where that would be over 100,000 parts.
     #[arg(long, value_name = "SIZE|auto", value_parser = part_size)]
     pub(crate) part_size: Option<PartSizeChoice>,

@@ -15,29 +15,30 @@ const MIB: u64 = 1 << 20;
 /// The smallest part.
 const PART: u64 = 100 << 10;
 
-/// Holds the syncs of data while it is shut.
-#[derive(Debug, Default)]
-struct Door {
+/// Holds the syncs of data while it is shut, or the writes.
+#[derive(Debug)]
+pub(crate) struct Door {
+    holds: Operation,
     state: Mutex<State>,
     moved: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many syncs may end; all of them where there is no number.
+    /// How many of them may end; all of them where there is no number.
     may_end: Option<u64>,
     begun: u64,
     ended: u64,
 }
 
 impl Door {
-    fn shut() -> Arc<Self> {
+    pub(crate) fn shut(holds: Operation) -> Arc<Self> {
         let state = State { may_end: Some(0), ..State::default() };
-        Arc::new(Self { state: Mutex::new(state), moved: Condvar::new() })
+        Arc::new(Self { holds, state: Mutex::new(state), moved: Condvar::new() })
     }
 
-    /// How many syncs are held.
-    fn held(&self) -> u64 {
+    /// How many are held.
+    pub(crate) fn held(&self) -> u64 {
         let state = self.state.lock().unwrap();
         state.begun - state.ended
     }
@@ -48,15 +49,15 @@ impl Door {
         self.moved.notify_all();
     }
 
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         self.state.lock().unwrap().may_end = None;
         self.moved.notify_all();
     }
 }
 
-impl Observer for Door {
-    fn during(&self, step: &Step) {
-        if step.target != Target::Partial || step.operation != Operation::SyncData {
+impl Door {
+    fn pass(&self, step: &Step) {
+        if step.target != Target::Partial || step.operation != self.holds {
             return;
         }
         let mut state = self.state.lock().unwrap();
@@ -64,7 +65,19 @@ impl Observer for Door {
         let is_shut = |state: &mut State| state.may_end.is_some_and(|many| many <= state.ended);
         let (mut state, waited) = self.moved.wait_timeout_while(state, LONG, is_shut).unwrap();
         state.ended += 1;
-        assert!(!waited.timed_out(), "nobody lets the sync end");
+        assert!(!waited.timed_out(), "nobody lets it end");
+    }
+}
+
+impl Observer for Door {
+    fn before(&self, step: &Step) {
+        if step.operation == Operation::Write {
+            self.pass(step);
+        }
+    }
+
+    fn during(&self, step: &Step) {
+        self.pass(step);
     }
 }
 
@@ -100,7 +113,7 @@ pub(crate) fn stop_the_clock() -> oneshot::Sender<()> {
 /// Faults: 81.
 #[tokio::test]
 async fn bytes_go_on_arriving_while_a_sync_takes_long_until_four_windows_wait_to_be_recorded() {
-    let (door, object) = (Door::shut(), Memory::new(MIB, 320));
+    let (door, object) = (Door::shut(Operation::SyncData), Memory::new(MIB, 320));
     object.let_arrive(object.size());
     let disk = disk(&door, MIB);
     let download = object.download(&disk, 4);
@@ -125,7 +138,7 @@ async fn bytes_go_on_arriving_while_a_sync_takes_long_until_four_windows_wait_to
 #[tokio::test(start_paused = true)]
 async fn slow_syncs_make_the_commit_window_grow_while_bytes_go_on_arriving() {
     let _clock = stop_the_clock();
-    let (door, object) = (Door::shut(), Memory::new(PART, 100));
+    let (door, object) = (Door::shut(Operation::SyncData), Memory::new(PART, 100));
     let disk = disk(&door, PART);
     let download = object.download(&disk, 1);
     let handle = download.handle();
@@ -160,7 +173,7 @@ async fn slow_syncs_make_the_commit_window_grow_while_bytes_go_on_arriving() {
 async fn cancelling_during_a_slow_sync_ends_all_requests_at_once_and_loses_nothing_that_is_stored()
 {
     let _clock = stop_the_clock();
-    let (door, object) = (Door::shut(), Memory::new(PART, 100));
+    let (door, object) = (Door::shut(Operation::SyncData), Memory::new(PART, 100));
     let disk = disk(&door, PART);
     let download = object.download(&disk, 2);
     let handle = download.handle();

@@ -1,57 +1,17 @@
 //! A disk whose writes past the page cache take long, or fail.
 
 use crate::memory::{DESTINATION, Memory};
-use crate::slow_sync::{LONG, eventually, stop_the_clock};
+use crate::slow_sync::{Door, LONG, eventually, stop_the_clock};
 use ossget::{DirectIo, DownloadHandle, Durability, ErrorKind};
 use ossget_core::crc64;
-use ossget_testkit::file_system::{
-    Failing, Observer, Operation, SimulatedFileSystem, Step, Target,
-};
+use ossget_testkit::file_system::{Failing, Operation, SimulatedFileSystem, Step, Target};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Less than a block, and just one.
 const PARTS: [u64; 2] = [100 << 10, 1 << 20];
-
-/// Holds writes of data while it is shut.
-#[derive(Debug, Default)]
-struct Door {
-    state: Mutex<State>,
-    moved: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    is_open: bool,
-    held: u64,
-}
-
-impl Door {
-    fn held(&self) -> u64 {
-        self.state.lock().unwrap().held
-    }
-
-    fn open(&self) {
-        self.state.lock().unwrap().is_open = true;
-        self.moved.notify_all();
-    }
-}
-
-impl Observer for Door {
-    fn before(&self, step: &Step) {
-        if !is_write(step) {
-            return;
-        }
-        let mut state = self.state.lock().unwrap();
-        state.held += 1;
-        let is_shut = |state: &mut State| !state.is_open;
-        let (mut state, waited) = self.moved.wait_timeout_while(state, LONG, is_shut).unwrap();
-        state.held -= 1;
-        assert!(!waited.timed_out(), "nobody lets the write end");
-    }
-}
 
 fn is_write(step: &Step) -> bool {
     step.target == Target::Partial && step.operation == Operation::Write
@@ -70,7 +30,7 @@ async fn while_a_part_is_written_the_next_one_arrives_and_neither_is_recorded() 
 
 async fn the_next_part_arrives(part: u64) {
     let _clock = stop_the_clock();
-    let (door, object) = (Arc::new(Door::default()), Memory::new(part, 4));
+    let (door, object) = (Door::shut(Operation::Write), Memory::new(part, 4));
     let disk = SimulatedFileSystem::new().observed(Arc::clone(&door) as _);
     let download = object.download(&disk, 1).direct_io(DirectIo::On);
     let handle = download.handle();
@@ -101,7 +61,7 @@ async fn the_next_part_arrives(part: u64) {
 #[tokio::test(start_paused = true)]
 async fn a_part_is_recorded_once_it_is_written_though_nothing_more_comes() {
     let _clock = stop_the_clock();
-    let (door, object) = (Arc::new(Door::default()), Memory::new(PARTS[1], 4));
+    let (door, object) = (Door::shut(Operation::Write), Memory::new(PARTS[1], 4));
     let disk = SimulatedFileSystem::new().observed(Arc::clone(&door) as _);
     // Silence ends no request.
     let patient = object.download(&disk, 1).read_timeout(Duration::MAX);
