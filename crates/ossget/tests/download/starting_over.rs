@@ -1,11 +1,12 @@
 //! Runs that do not go on from what an earlier one left, and what becomes of that.
 
-use crate::rig::{Rig, assert_is, checkpoint_in};
+use crate::rig::{KEY, Rig, assert_is, checkpoint_in};
 use ossget::{
-    Checksum, Completion, Download, DownloadEvent, Downloaded, Durability, ErrorKind, Resume,
+    Checksum, Completion, Download, DownloadEvent, Downloaded, Durability, ErrorKind, PartSize,
+    Resume,
 };
 use ossget_core::{HEADER_LEN, Header};
-use ossget_testkit::{Fault, On};
+use ossget_testkit::{Content, Fault, On};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex};
@@ -65,6 +66,20 @@ async fn a_run_without_checkpoint_that_fails_leaves_nothing_to_go_on_from() {
         assert_eq!(error.is_resumable(), leaves_something);
         assert_eq!(rig.files().len(), if leaves_something { 2 } else { 0 });
     }
+}
+
+#[tokio::test]
+async fn a_run_without_checkpoint_that_cannot_begin_leaves_that_of_another_alone() {
+    let rig = stopped().await;
+    let (files, checkpoint) = (rig.files(), checkpoint_in(rig.dir.path()));
+    let recorded = fs::read(&checkpoint).unwrap();
+    // More than a disk has room for, or than a file may hold: its partial file cannot be made.
+    rig.sim.put_object(KEY, Content::generated(7, 1 << 50));
+    let download = rig.download().part_size(PartSize::kib(1 << 20).unwrap());
+    let refused = download.resume(Resume::Off).await.unwrap_err();
+    assert!(matches!(refused.kind(), ErrorKind::NoSpace | ErrorKind::Storage), "{refused:?}");
+    assert_eq!(rig.files(), files);
+    assert!(fs::read(&checkpoint).unwrap() == recorded, "what was recorded is gone");
 }
 
 #[tokio::test]
