@@ -54,6 +54,9 @@ impl Rig {
         }
         let error = download.await.expect_err("it is refused");
         assert!(error.is_resumable(), "{error:?}");
+        // What the download gave up may still be on its way to the simulator.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        eventually("all answers end", || self.sim.requests().iter().all(|it| it.ended)).await;
         self.sim.clear_faults();
         self.sim.clear_requests();
     }
