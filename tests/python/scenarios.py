@@ -5,7 +5,7 @@ import os
 import random
 import time
 
-from sdk import Damaged, Refused
+from sdk import Damaged, Part, Refused
 from simulator import fetch
 
 # The check value of CRC-64/XZ: known from outside, so that not only our own sums agree.
@@ -35,6 +35,12 @@ def bytes_of(seed, size):
 
 def etag_of(body):
     return '"' + hashlib.md5(body).hexdigest().upper() + '"'
+
+
+def joint_etag_of(bodies):
+    """That of an object put together of parts."""
+    md5s = b"".join(hashlib.md5(body).digest() for body in bodies)
+    return f'"{hashlib.md5(md5s).hexdigest().upper()}-{len(bodies)}"'
 
 
 def refusal(action):
@@ -276,6 +282,132 @@ def crc_checks(case):
     finds_damage(lambda: sdk.download("object", path, case.dir, 100 << 10))
     case.sim.fault("put:always:crc=5")
     finds_damage(lambda: sdk.put("object", body))
+
+
+def multipart_uploads(case):
+    """Parts in any order, listed, completed and aborted."""
+    sdk, key = case.sdk, "dir/a b/c+d%41 中文.bin"
+    bodies = [bytes_of(7, 100 << 10), bytes_of(8, (100 << 10) + 1), bytes_of(9, 17)]
+    upload = sdk.begin_upload(key, "text/x-example", {"author": "somebody"})
+    assert sdk.upload_part(key, upload, 1, CHECK).crc64 == CHECK_CRC64
+    for number in [3, 1, 2]:
+        stored = sdk.upload_part(key, upload, number, bodies[number - 1])
+        assert stored.etag == etag_of(bodies[number - 1]), stored
+    parts = [Part(n, etag_of(body), len(body)) for n, body in enumerate(bodies, 1)]
+    assert sdk.list_parts(key, upload) == parts
+    assert sdk.list_uploads("dir/") == [(key, upload)]
+    assert sdk.list_uploads("other/") == []
+    assert refusal(lambda: sdk.head(key))[0] == 404
+
+    body = b"".join(bodies)
+    stored = sdk.complete_upload(key, upload, parts)
+    assert stored.etag == joint_etag_of(bodies), stored
+    head = sdk.head(key)
+    assert (head.size, head.etag, head.crc64) == (len(body), stored.etag, stored.crc64), head
+    assert (head.object_type, head.content_type) == ("Multipart", "text/x-example"), head
+    assert head.metadata == {"author": "somebody"}, head
+    assert sdk.get(key).body == body
+    assert sdk.put("in one piece", body).crc64 == stored.crc64
+    gone = (404, "NoSuchUpload")
+    assert refusal(lambda: sdk.complete_upload(key, upload, parts)) == gone
+
+    upload = sdk.begin_upload(key, "text/x-example", {})
+    small = sdk.upload_part(key, upload, 1, CHECK)
+    last = sdk.upload_part(key, upload, 2, CHECK)
+    two = [Part(1, small.etag, len(CHECK)), Part(2, last.etag, len(CHECK))]
+    refused = refusal(lambda: sdk.complete_upload(key, upload, two))
+    assert refused == (400, "EntityTooSmall"), refused
+    refused = refusal(lambda: sdk.complete_upload(key, upload, [Part(1, etag_of(b""), 0)]))
+    assert refused == (400, "InvalidPart"), refused
+    sdk.abort_upload(key, upload)
+    assert refusal(lambda: sdk.upload_part(key, upload, 1, CHECK)) == gone
+    assert sdk.list_uploads("") == []
+    assert sdk.get(key).body == body, "an aborted upload leaves the object as it was"
+
+
+def resumable_upload(case):
+    """The SDK's own upload of a file, broken off and resumed: it checks the CRC-64 of the whole."""
+    sdk, part_size, key = case.sdk, 100 << 10, "dir/a b/c+d%41.bin"
+    body = bytes_of(10, (1 << 20) + 17)
+    path = os.path.join(case.dir, "upload.bin")
+    with open(path, "wb") as file:
+        file.write(body)
+
+    def sent():
+        puts = [asked for asked in case.sim.requests() if asked["method"] == "PUT"]
+        case.sim.forget_requests()
+        return [asked["query"] for asked in puts if asked["status"] == 200]
+
+    case.sim.fault("put:parameter=partNumber:nth=6:status=403/AccessDenied")
+    broken = refusal(lambda: sdk.upload_file(key, path, case.dir, part_size))
+    assert broken == (403, "AccessDenied"), broken
+    case.sim.clear_faults()
+    before = sent()
+    sdk.upload_file(key, path, case.dir, part_size)
+    after = sent()
+    assert (len(before), len(after)) == (5, 6), (before, after)
+    assert sdk.get(key).body == body
+    assert sdk.head(key).object_type == "Multipart"
+    assert sdk.list_uploads("") == []
+
+
+def copies(case):
+    """Copies of objects, whole and as parts."""
+    sdk = case.sdk
+    body = bytes_of(11, 300_001)
+    for number, source in enumerate(SPECIAL_KEYS):
+        stored = sdk.put(source, body, "text/x-example", {"author": "somebody"})
+        copied = sdk.copy(source, f"copies/{number}/{source}")
+        assert copied == stored, (source, copied)
+        head = sdk.head(f"copies/{number}/{source}")
+        assert (head.content_type, head.metadata) == ("text/x-example", {"author": "somebody"})
+    sdk.copy(SPECIAL_KEYS[0], "retyped", content_type="text/plain")
+    head = sdk.head("retyped")
+    assert (head.content_type, head.metadata) == ("text/plain", {}), head
+    assert sdk.get("retyped").body == body
+    assert refusal(lambda: sdk.copy("missing", "copy")) == (404, "NoSuchKey")
+
+    upload = sdk.begin_upload("joined", "text/plain", {})
+    source = SPECIAL_KEYS[0]
+    half = len(body) // 2
+    said = sdk.copy_part("joined", upload, 1, source, half, len(body) - 1)
+    assert said == f"bytes {half}-{len(body) - 1}/{len(body)}", said
+    said = sdk.copy_part("joined", upload, 2, source, 0, half - 1)
+    assert said == f"bytes 0-{half - 1}/{len(body)}", said
+    parts = sdk.list_parts("joined", upload)
+    halves = [body[half:], body[:half]]
+    assert parts == [Part(n, etag_of(half), len(half)) for n, half in enumerate(halves, 1)]
+    assert sdk.complete_upload("joined", upload, parts).etag == joint_etag_of(halves)
+    assert sdk.get("joined").body == b"".join(halves)
+
+
+def bulk_deletions(case):
+    """Many objects deleted by one request, whatever their keys."""
+    sdk = case.sdk
+    for key in [*SPECIAL_KEYS, "kept"]:
+        sdk.put(key, b"content")
+    assert sdk.delete_many([*SPECIAL_KEYS, "missing"]) == [*SPECIAL_KEYS, "missing"]
+    assert [entry.key for page in sdk.list(2) for entry in page.entries] == ["kept"]
+    many = [f"many/{number}" for number in range(1000)]
+    assert sdk.delete_many(many) == many
+    refused = refusal(lambda: sdk.delete_many([*many, "one more"]))
+    assert refused == (400, "MalformedXML"), refused
+
+
+def tags(case):
+    """Tags of an object, put, read and deleted."""
+    sdk = case.sdk
+    sdk.put("object", b"content")
+    assert sdk.get_tags("object") == {}
+    tagged = {"a": "1", "b c+d": "e=f", "empty": ""}
+    sdk.put_tags("object", tagged)
+    assert sdk.get_tags("object") == tagged
+    sdk.copy("object", "copy")
+    assert sdk.get_tags("copy") == tagged
+    sdk.delete_tags("object")
+    assert sdk.get_tags("object") == {}
+    assert sdk.get("object").body == b"content"
+    assert refusal(lambda: sdk.get_tags("missing")) == (404, "NoSuchKey")
 
 
 def refusals(case):

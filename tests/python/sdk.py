@@ -43,6 +43,15 @@ class Stored:
 
 
 @dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of a multipart upload, as the service lists it."""
+
+    number: int
+    etag: str
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Head:
     """What the service says about an object that is there."""
 

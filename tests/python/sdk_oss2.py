@@ -4,7 +4,7 @@ import contextlib
 
 import oss2
 
-from sdk import Damaged, Entry, Got, Head, Page, Refused, Stored
+from sdk import Damaged, Entry, Got, Head, Page, Part, Refused, Stored
 
 USER_AGENT = "aliyun-sdk-python/"
 # It leaves out `x-oss-range-behavior`: ranges beyond the end bring the whole object.
@@ -96,6 +96,87 @@ class Sdk:
                 store=store,
                 **options,
             )
+
+    def begin_upload(self, key, content_type, metadata):
+        headers = {f"x-oss-meta-{name}": value for name, value in metadata.items()}
+        headers["Content-Type"] = content_type
+        with failures():
+            return self._bucket.init_multipart_upload(key, headers=headers).upload_id
+
+    def upload_part(self, key, upload, number, body):
+        with failures():
+            result = self._bucket.upload_part(key, upload, number, body)
+        return Stored(result.headers["ETag"], str(result.crc))
+
+    def copy_part(self, key, upload, number, source, first, last):
+        with failures():
+            result = self._bucket.upload_part_copy(
+                self._bucket.bucket_name, source, (first, last), key, upload, number
+            )
+        return result.headers["Content-Range"]
+
+    def list_parts(self, key, upload):
+        with failures():
+            found = self._bucket.list_parts(key, upload).parts
+        return [Part(part.part_number, f'"{part.etag}"', part.size) for part in found]
+
+    def list_uploads(self, prefix):
+        with failures():
+            found = self._bucket.list_multipart_uploads(prefix).upload_list
+        return [(upload.key, upload.upload_id) for upload in found]
+
+    def complete_upload(self, key, upload, parts):
+        infos = [oss2.models.PartInfo(part.number, part.etag) for part in parts]
+        with failures():
+            result = self._bucket.complete_multipart_upload(key, upload, infos)
+        return Stored(result.headers["ETag"], str(result.crc))
+
+    def abort_upload(self, key, upload):
+        with failures():
+            self._bucket.abort_multipart_upload(key, upload)
+
+    def upload_file(self, key, path, state_dir, part_size):
+        """The resumable upload, one part after the other."""
+        store = oss2.ResumableStore(root=state_dir)
+        with failures():
+            oss2.resumable_upload(
+                self._bucket,
+                key,
+                path,
+                store=store,
+                multipart_threshold=part_size,
+                part_size=part_size,
+                num_threads=1,
+            )
+
+    def copy(self, source, key, content_type=None):
+        """A copy with the metadata of the source, unless there is to be another type."""
+        headers = {}
+        if content_type:
+            headers = {"Content-Type": content_type, "x-oss-metadata-directive": "REPLACE"}
+        with failures():
+            result = self._bucket.copy_object(self._bucket.bucket_name, source, key, headers)
+        return Stored(result.headers["ETag"], str(result.crc))
+
+    def delete_many(self, keys):
+        """Deletes objects and returns the keys that the service says it has deleted."""
+        with failures():
+            return self._bucket.batch_delete_objects(keys).deleted_keys
+
+    def put_tags(self, key, tags):
+        rule = oss2.models.TaggingRule()
+        for name, value in tags.items():
+            rule.add(name, value)
+        with failures():
+            self._bucket.put_object_tagging(key, oss2.models.Tagging(rule))
+
+    def get_tags(self, key):
+        with failures():
+            return dict(self._bucket.get_object_tagging(key).tag_set.tagging_rule)
+
+    def delete_tags(self, key):
+        with failures():
+            self._bucket.delete_object_tagging(key)
 
     def presign(self, method, key, seconds=600, content_type=None, metadata=None, download_as=None):
         """URLs that work, with the headers to send: each way the SDK has to write one."""

@@ -6,8 +6,9 @@ import datetime
 import alibabacloud_oss_v2 as oss
 from alibabacloud_oss_v2 import exceptions
 from alibabacloud_oss_v2.downloader import DownloadError
+from alibabacloud_oss_v2.uploader import UploadError
 
-from sdk import Damaged, Entry, Got, Head, Page, Refused, Stored
+from sdk import Damaged, Entry, Got, Head, Page, Part, Refused, Stored
 
 USER_AGENT = "alibabacloud-python-sdk-v2/"
 # It sends `x-oss-range-behavior: standard` when told so, as its downloader does.
@@ -99,6 +100,111 @@ class Sdk:
         with failures():
             downloader.download_file(oss.GetObjectRequest(self._bucket, key), path)
 
+    def begin_upload(self, key, content_type, metadata):
+        request = oss.InitiateMultipartUploadRequest(
+            self._bucket, key, content_type=content_type, metadata=metadata
+        )
+        with failures():
+            return self._client.initiate_multipart_upload(request).upload_id
+
+    def upload_part(self, key, upload, number, body):
+        request = oss.UploadPartRequest(
+            self._bucket, key, part_number=number, upload_id=upload, body=body
+        )
+        with failures():
+            result = self._client.upload_part(request)
+        return Stored(result.etag, result.hash_crc64)
+
+    def copy_part(self, key, upload, number, source, first, last):
+        request = oss.UploadPartCopyRequest(
+            self._bucket,
+            key,
+            part_number=number,
+            upload_id=upload,
+            source_bucket=self._bucket,
+            source_key=source,
+            source_range=f"bytes={first}-{last}",
+        )
+        with failures():
+            result = self._client.upload_part_copy(request)
+        return result.headers["Content-Range"]
+
+    def list_parts(self, key, upload):
+        with failures():
+            found = self._client.list_parts(oss.ListPartsRequest(self._bucket, key, upload))
+        return [Part(part.part_number, part.etag, part.size) for part in found.parts or []]
+
+    def list_uploads(self, prefix):
+        request = oss.ListMultipartUploadsRequest(self._bucket, prefix=prefix)
+        with failures():
+            found = self._client.list_multipart_uploads(request)
+        return [(upload.key, upload.upload_id) for upload in found.uploads or []]
+
+    def complete_upload(self, key, upload, parts):
+        parts = [oss.UploadPart(part_number=part.number, etag=part.etag) for part in parts]
+        request = oss.CompleteMultipartUploadRequest(
+            self._bucket,
+            key,
+            upload,
+            complete_multipart_upload=oss.CompleteMultipartUpload(parts=parts),
+        )
+        with failures():
+            result = self._client.complete_multipart_upload(request)
+        return Stored(result.etag, result.hash_crc64)
+
+    def abort_upload(self, key, upload):
+        request = oss.AbortMultipartUploadRequest(self._bucket, key, upload)
+        with failures():
+            self._client.abort_multipart_upload(request)
+
+    def upload_file(self, key, path, state_dir, part_size):
+        """The uploader with a checkpoint, one part after the other."""
+        uploader = self._client.uploader(
+            part_size=part_size,
+            parallel_num=1,
+            enable_checkpoint=True,
+            # It takes the folder of what it is given.
+            checkpoint_dir=f"{state_dir}/",
+        )
+        with failures():
+            uploader.upload_file(oss.PutObjectRequest(self._bucket, key), path)
+
+    def copy(self, source, key, content_type=None):
+        """A copy with the metadata of the source, unless there is to be another type."""
+        request = oss.CopyObjectRequest(
+            self._bucket, key, source_bucket=self._bucket, source_key=source
+        )
+        if content_type:
+            request.content_type, request.metadata_directive = content_type, "REPLACE"
+        with failures():
+            result = self._client.copy_object(request)
+        return Stored(result.etag, result.hash_crc64)
+
+    def delete_many(self, keys):
+        """Deletes objects and returns the keys that the service says it has deleted."""
+        objects = [oss.DeleteObject(key=key) for key in keys]
+        request = oss.DeleteMultipleObjectsRequest(self._bucket, objects=objects)
+        with failures():
+            result = self._client.delete_multiple_objects(request)
+        return [deleted.key for deleted in result.deleted_objects or []]
+
+    def put_tags(self, key, tags):
+        tags = [oss.Tag(key=name, value=value) for name, value in tags.items()]
+        tagging = oss.Tagging(tag_set=oss.TagSet(tags=tags))
+        with failures():
+            self._client.put_object_tagging(
+                oss.PutObjectTaggingRequest(self._bucket, key, tagging=tagging)
+            )
+
+    def get_tags(self, key):
+        with failures():
+            found = self._client.get_object_tagging(oss.GetObjectTaggingRequest(self._bucket, key))
+        return {tag.key: tag.value or "" for tag in found.tag_set.tags or []}
+
+    def delete_tags(self, key):
+        with failures():
+            self._client.delete_object_tagging(oss.DeleteObjectTaggingRequest(self._bucket, key))
+
     def presign(self, method, key, seconds=600, content_type=None, metadata=None, download_as=None):
         """URLs that work, with the headers to send: each way the SDK has to write one."""
         request = {
@@ -118,13 +224,17 @@ class Sdk:
             yield result.url, dict(result.signed_headers)
 
 
+# What it wraps around the failure of a request.
+WRAPPERS = (exceptions.OperationError, DownloadError, UploadError)
+
+
 @contextlib.contextmanager
 def failures():
     try:
         yield
-    except (exceptions.OperationError, DownloadError) as error:
+    except WRAPPERS as error:
         cause = error
-        while isinstance(cause, (exceptions.OperationError, DownloadError)):
+        while isinstance(cause, WRAPPERS):
             cause = cause.unwrap()
         if isinstance(cause, exceptions.InconsistentError):
             raise Damaged(str(cause)) from error

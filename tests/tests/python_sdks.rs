@@ -80,6 +80,36 @@ macro_rules! scenarios {
             }
 
             #[test]
+            fn uploads_in_parts() {
+                run(SDK, Addressing::Path, "multipart_uploads");
+            }
+
+            #[test]
+            fn uploads_in_parts_with_the_bucket_in_the_host() {
+                run(SDK, Addressing::Virtual, "multipart_uploads");
+            }
+
+            #[test]
+            fn uploads_resumably() {
+                run(SDK, Addressing::Path, "resumable_upload");
+            }
+
+            #[test]
+            fn copies_objects_and_parts() {
+                run(SDK, Addressing::Path, "copies");
+            }
+
+            #[test]
+            fn deletes_many_objects_at_once() {
+                run(SDK, Addressing::Path, "bulk_deletions");
+            }
+
+            #[test]
+            fn tags_objects() {
+                run(SDK, Addressing::Path, "tags");
+            }
+
+            #[test]
             fn is_refused_with_a_signature_that_is_not_right() {
                 run(SDK, Addressing::Path, "refusals");
             }

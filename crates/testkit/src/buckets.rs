@@ -7,9 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::call::Call;
 use crate::clock::iso_date;
+use crate::document::{Document, Encoding, XML};
 use crate::refusal::{Refusal, escape};
 use crate::reply::Reply;
 use crate::store::{Store, Stored};
+use crate::upload_lists;
 
 /// GET on a bucket.
 pub(crate) fn read(
@@ -24,6 +26,9 @@ pub(crate) fn read(
     if call.parameter("location").is_some() {
         let document = format!("{XML}<LocationConstraint>oss-{region}</LocationConstraint>");
         return Ok(Reply::xml(document));
+    }
+    if call.parameter("uploads").is_some() {
+        return upload_lists::list_uploads(store, call, bucket);
     }
     let is_listing = |name: &str| LISTING.contains(&name) || is_of_signature(name);
     if let Some((name, _)) = call.query.iter().find(|(name, _)| !is_listing(name)) {
@@ -109,18 +114,12 @@ fn list(store: &Store, call: &Call, bucket: &str, version: ListVersion) -> Resul
     let is_truncated = lines.len() > max;
     lines.truncate(max);
 
-    let encoding = match parameter("encoding-type") {
-        "url" => Encoding::Url,
-        _ => Encoding::None,
-    };
-    let mut document = Document { xml: format!("{XML}<ListBucketResult>"), encoding };
+    let mut document = Document::new("ListBucketResult", Encoding::of(call));
     document.plain("Name", bucket);
     document.encoded("Prefix", prefix);
     document.plain("MaxKeys", &max.to_string());
     document.encoded("Delimiter", delimiter);
-    if encoding == Encoding::Url {
-        document.plain("EncodingType", "url");
-    }
+    document.encoding_type();
     document.plain("IsTruncated", if is_truncated { "true" } else { "false" });
     let next = lines.last().filter(|_| is_truncated).map(Listed::mark);
     match version {
@@ -142,9 +141,8 @@ fn list(store: &Store, call: &Call, bucket: &str, version: ListVersion) -> Resul
         }
     }
     let owner = version == ListVersion::One || parameter("fetch-owner") == "true";
-    document.lines(&lines, if owner { OWNER } else { "" });
-    document.xml.push_str("</ListBucketResult>");
-    Ok(Reply::xml(document.xml))
+    write_lines(&mut document, &lines, if owner { OWNER } else { "" });
+    Ok(document.reply())
 }
 
 /// Applies prefix and delimiter; a common prefix counts as one line.
@@ -172,50 +170,23 @@ fn group(
     lines
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    None,
-    Url,
-}
-
-struct Document {
-    xml: String,
-    encoding: Encoding,
-}
-
-impl Document {
-    fn plain(&mut self, name: &str, value: &str) {
-        self.xml.push_str(&format!("<{name}>{}</{name}>", escape(value)));
-    }
-
-    /// A key or part of one, which `encoding-type=url` protects.
-    fn encoded(&mut self, name: &str, value: &str) {
-        match self.encoding {
-            Encoding::Url => self.plain(name, &ossget_sign::encode(value)),
-            Encoding::None => self.plain(name, value),
+fn write_lines(document: &mut Document, lines: &[Listed], owner: &str) {
+    for line in lines {
+        if let Listed::Object(key, object) = line {
+            document.element("Contents", |document| {
+                document.encoded("Key", key);
+                document.plain("LastModified", &iso_date(object.modified));
+                document.plain("ETag", &object.etag);
+                document.plain("Type", object.object_type.name());
+                document.plain("Size", &object.content.size().to_string());
+                document.plain("StorageClass", object.metadata.storage_class.name());
+                document.raw(owner);
+            });
         }
     }
-
-    fn lines(&mut self, lines: &[Listed], owner: &str) {
-        for line in lines {
-            if let Listed::Object(key, object) = line {
-                self.xml.push_str("<Contents>");
-                self.encoded("Key", key);
-                self.plain("LastModified", &iso_date(object.modified));
-                self.plain("ETag", &object.etag);
-                self.plain("Type", "Normal");
-                self.plain("Size", &object.content.size().to_string());
-                self.plain("StorageClass", "Standard");
-                self.xml.push_str(owner);
-                self.xml.push_str("</Contents>");
-            }
-        }
-        for line in lines {
-            if let Listed::Prefix(prefix) = line {
-                self.xml.push_str("<CommonPrefixes>");
-                self.encoded("Prefix", prefix);
-                self.xml.push_str("</CommonPrefixes>");
-            }
+    for line in lines {
+        if let Listed::Prefix(prefix) = line {
+            document.element("CommonPrefixes", |document| document.encoded("Prefix", prefix));
         }
     }
 }
@@ -248,6 +219,5 @@ const LISTING: [&str; 9] = [
     "encoding-type",
     "fetch-owner",
 ];
-const XML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 const OWNER: &str =
     "<Owner><ID>1000000000000000</ID><DisplayName>1000000000000000</DisplayName></Owner>";

@@ -13,8 +13,9 @@ use md5::{Digest as _, Md5};
 
 use crate::generated::Generated;
 use crate::gf2;
+use crate::joined::Joined;
 
-/// The bytes of an object: in memory, in a file, or generated on the fly.
+/// The bytes of an object: in memory, in a file, generated on the fly, or put together of such.
 ///
 /// Cloning is cheap and shares the bytes. Reading is a pure function of offset and length, so a
 /// test can compare a download with the object without keeping either in memory.
@@ -55,6 +56,8 @@ impl Content {
             Kind::Memory(bytes) => bytes.len() as u64,
             Kind::File { size, .. } => *size,
             Kind::Generated(generated) => generated.size(),
+            Kind::Joined(joined) => joined.size(),
+            Kind::Slice { range, .. } => range.end - range.start,
         }
     }
 
@@ -68,13 +71,18 @@ impl Content {
     }
 
     /// The entity tag with its quotes: the MD5 in upper-case hex, or, for generated content, a
-    /// synthetic value of the same shape that depends on seed and size.
+    /// synthetic value of the same shape that depends on seed and size. That of an object put
+    /// together of parts is the MD5 of their MD5s, a hyphen, and how many there are.
     ///
     /// # Panics
     ///
     /// When the file behind the content can no longer be read.
     pub fn etag(&self) -> String {
-        format!("\"{}\"", upper_hex(&self.sums().md5))
+        let sums = self.sums();
+        match sums.parts {
+            None => format!("\"{}\"", upper_hex(&sums.md5)),
+            Some(parts) => format!("\"{}-{parts}\"", upper_hex(&sums.md5)),
+        }
     }
 
     /// Writes the bytes from `offset` on into `buf`.
@@ -99,6 +107,36 @@ impl Content {
         bytes
     }
 
+    /// Contents one after another, as CompleteMultipartUpload puts parts together.
+    pub(crate) fn joined(contents: Vec<Self>) -> Self {
+        Self::of(Kind::Joined(Arc::new(Joined::new(contents))))
+    }
+
+    /// A part of this content, which it shares; `range` must lie within it.
+    pub(crate) fn slice(&self, range: Range<u64>) -> Self {
+        match &self.kind {
+            // The ETag of a part is an MD5, also where the object's is one of MD5s.
+            Kind::Joined(_) => {}
+            _ if range == (0..self.size()) => return self.clone(),
+            // `size` bounds the range by a length in memory.
+            Kind::Memory(bytes) => {
+                return Self::bytes(bytes.slice(range.start as usize..range.end as usize));
+            }
+            _ => {}
+        }
+        Self::of(Kind::Slice { whole: Arc::new(self.clone()), range })
+    }
+
+    /// The same bytes with the same sums, read from a file that now holds them.
+    pub(crate) fn moved_to(&self, path: &Path) -> io::Result<Self> {
+        Ok(Self { kind: Self::file(path)?.kind, sums: self.sums.clone() })
+    }
+
+    /// The MD5, or what stands for it.
+    pub(crate) fn md5(&self) -> [u8; 16] {
+        self.sums().md5
+    }
+
     /// As `fill`, for the server: a broken file must cut the response, not the process.
     pub(crate) fn try_fill(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let within = offset.checked_add(buf.len() as u64).is_some_and(|end| end <= self.size());
@@ -113,6 +151,8 @@ impl Content {
             }
             Kind::File { file, .. } => read_exact_at(file, buf, offset)?,
             Kind::Generated(generated) => generated.fill(offset, buf),
+            Kind::Joined(joined) => joined.try_fill(offset, buf)?,
+            Kind::Slice { whole, range } => whole.try_fill(range.start + offset, buf)?,
         }
         Ok(())
     }
@@ -137,14 +177,23 @@ impl Content {
 
     fn sums(&self) -> &Sums {
         self.sums.get_or_init(|| match &self.kind {
-            Kind::Memory(bytes) => {
-                Sums { crc64: gf2::crc64(bytes), md5: Md5::digest(bytes).into() }
-            }
-            Kind::File { .. } => self.read_sums().expect("the content's file stays readable"),
+            Kind::Memory(bytes) => Sums::plain(gf2::crc64(bytes), Md5::digest(bytes).into()),
             Kind::Generated(generated) => {
                 let name = format!("generated {} {}", generated.seed(), generated.size());
-                Sums { crc64: generated.crc64(), md5: Md5::digest(name).into() }
+                Sums::plain(generated.crc64(), Md5::digest(name).into())
             }
+            Kind::Joined(joined) => {
+                let parts = Some(joined.count());
+                Sums { crc64: joined.crc64(), md5: joined.md5(), parts }
+            }
+            Kind::Slice { whole, range } => match &whole.kind {
+                Kind::Generated(generated) => {
+                    let name = format!("generated {} {range:?}", generated.seed());
+                    Sums::plain(generated.window_crc64(range), Md5::digest(name).into())
+                }
+                _ => self.read_sums().expect("the content's file stays readable"),
+            },
+            Kind::File { .. } => self.read_sums().expect("the content's file stays readable"),
         })
     }
 
@@ -160,7 +209,7 @@ impl Content {
             md5.update(&buf[..length]);
             offset += length as u64;
         }
-        Ok(Sums { crc64: crc.finalize(), md5: md5.finalize().into() })
+        Ok(Sums::plain(crc.finalize(), md5.finalize().into()))
     }
 }
 
@@ -170,6 +219,8 @@ impl fmt::Debug for Content {
             Kind::Memory(bytes) => write!(f, "Content(memory, {} bytes)", bytes.len()),
             Kind::File { size, .. } => write!(f, "Content(file, {size} bytes)"),
             Kind::Generated(generated) => write!(f, "Content({generated:?})"),
+            Kind::Joined(joined) => write!(f, "Content({} parts)", joined.count()),
+            Kind::Slice { whole, range } => write!(f, "Content({range:?} of {whole:?})"),
         }
     }
 }
@@ -191,11 +242,21 @@ enum Kind {
     Memory(Bytes),
     File { file: Arc<File>, size: u64 },
     Generated(Generated),
+    Joined(Arc<Joined>),
+    Slice { whole: Arc<Content>, range: Range<u64> },
 }
 
 struct Sums {
     crc64: u64,
     md5: [u8; 16],
+    /// Of how many parts' MD5s the MD5 is, if it is not one of the bytes.
+    parts: Option<usize>,
+}
+
+impl Sums {
+    fn plain(crc64: u64, md5: [u8; 16]) -> Self {
+        Self { crc64, md5, parts: None }
+    }
 }
 
 /// Upper-case hex, as OSS writes ETags and request ids.
@@ -247,6 +308,39 @@ mod tests {
     #[test]
     fn the_etag_of_bytes_is_their_quoted_md5() {
         assert_eq!(Content::bytes("hello").etag(), "\"5D41402ABC4B2A76B9719D911017C592\"");
+    }
+
+    #[test]
+    fn the_etag_of_joined_bytes_is_the_md5_of_md5s_and_their_number() {
+        let joined = Content::joined(vec!["hello".into(), "world".into()]);
+        let md5s = [Md5::digest("hello"), Md5::digest("world")].concat();
+        let expected = format!("\"{}-2\"", upper_hex(&Md5::digest(md5s)));
+        assert_eq!(joined.etag(), expected);
+        assert_eq!(joined.slice(0..10).etag(), Content::bytes("helloworld").etag());
+    }
+
+    #[test]
+    fn a_slice_has_the_sums_of_its_bytes_wherever_they_are() {
+        let generated = Content::generated(4, 50_000);
+        let bytes = generated.window(0..50_000);
+        let joined = Content::joined(vec![Content::bytes(bytes.clone())]);
+        for range in [0..50_000, 1..50_000, 0..49_999, 20_000..20_000] {
+            let plain = Content::bytes(bytes[range.start as usize..range.end as usize].to_vec());
+            for content in [Content::bytes(bytes.clone()), joined.clone()] {
+                let slice = content.slice(range.clone());
+                assert_eq!((slice.crc64(), slice.etag()), (plain.crc64(), plain.etag()));
+                assert_eq!(slice.window(0..slice.size()), plain.window(0..plain.size()));
+            }
+            assert_eq!(generated.slice(range).crc64(), plain.crc64());
+        }
+    }
+
+    #[test]
+    fn a_slice_of_a_generated_object_is_not_read_for_its_sums() {
+        let largest = Content::generated(7, 53_687_091_200_000);
+        let slice = largest.slice(5..40_000_000_000_000);
+        assert_ne!(slice.crc64(), largest.crc64());
+        assert_ne!(slice.etag(), largest.slice(5..40_000_000_000_001).etag());
     }
 
     #[test]

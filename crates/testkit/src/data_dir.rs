@@ -1,7 +1,7 @@
 //! Objects kept as files: `DIR/bucket/key`.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -46,20 +46,20 @@ impl DataDir {
         &self,
         bucket: &str,
         key: &str,
-        bytes: &[u8],
+        content: &Content,
     ) -> io::Result<(Content, FileStamp)> {
         let path = self.path(bucket, key).ok_or(io::ErrorKind::InvalidInput)?;
         let upload = self.uploads.fetch_add(1, Ordering::Relaxed);
         // Beside the buckets, where no listing finds it; the rename keeps readers of the old file.
         let partial = self.root.join(format!(".upload-{}-{upload}", std::process::id()));
         fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-        fs::write(&partial, bytes)?;
-        if let Err(error) = fs::rename(&partial, &path) {
-            fs::remove_file(&partial)?;
+        let written = copy(content, &partial).and_then(|()| fs::rename(&partial, &path));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&partial);
             return Err(error);
         }
         let stamp = stamp(&path).ok_or(io::ErrorKind::NotFound)?;
-        Ok((Content::file(path)?, stamp))
+        Ok((content.moved_to(&path)?, stamp))
     }
 
     /// Removes a key's file; that there is none is fine.
@@ -101,7 +101,23 @@ impl DataDir {
     }
 }
 
+/// Piece by piece: a copy of an object may be larger than memory.
+fn copy(content: &Content, path: &Path) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    let mut buf = vec![0; content.size().min(PIECE) as usize];
+    let mut offset = 0;
+    while offset < content.size() {
+        let length = (content.size() - offset).min(PIECE) as usize;
+        content.try_fill(offset, &mut buf[..length])?;
+        file.write_all(&buf[..length])?;
+        offset += length as u64;
+    }
+    Ok(())
+}
+
 fn stamp(path: &Path) -> Option<FileStamp> {
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     Some(FileStamp { size: metadata.len(), modified: metadata.modified().ok()? })
 }
+
+const PIECE: u64 = 1 << 20;

@@ -136,6 +136,7 @@ pub struct On {
     method: Option<http::Method>,
     key: Option<String>,
     predicate: Option<Predicate>,
+    parameters: Vec<String>,
     range_start: Option<Start>,
     covering: Option<u64>,
     nth: u64,
@@ -149,6 +150,7 @@ impl On {
             method: None,
             key: None,
             predicate: None,
+            parameters: Vec::new(),
             range_start: None,
             covering: None,
             nth: 1,
@@ -164,6 +166,21 @@ impl On {
     /// HEAD requests.
     pub fn head() -> Self {
         Self::method(http::Method::HEAD)
+    }
+
+    /// PUT requests: uploads of objects and parts, and copies.
+    pub fn put() -> Self {
+        Self::method(http::Method::PUT)
+    }
+
+    /// POST requests: what begins and completes multipart uploads, and deletes many objects.
+    pub fn post() -> Self {
+        Self::method(http::Method::POST)
+    }
+
+    /// DELETE requests.
+    pub fn delete() -> Self {
+        Self::method(http::Method::DELETE)
     }
 
     /// Requests of one method.
@@ -183,6 +200,14 @@ impl On {
     #[must_use]
     pub fn key_where(mut self, predicate: impl Fn(&str) -> bool + Send + 'static) -> Self {
         self.predicate = Some(Predicate(Box::new(predicate)));
+        self
+    }
+
+    /// Only for requests with this parameter in the query, as `uploadId`: it tells the requests of
+    /// one method apart. Of several all must be there.
+    #[must_use]
+    pub fn parameter(mut self, name: impl Into<String>) -> Self {
+        self.parameters.push(name.into());
         self
     }
 
@@ -226,6 +251,7 @@ impl On {
         self.method.as_ref().is_none_or(|method| *method == call.method)
             && pattern.is_none_or(|pattern| key.is_some_and(|key| glob(pattern, key)))
             && self.predicate.as_ref().is_none_or(|holds| key.is_some_and(|key| (holds.0)(key)))
+            && self.parameters.iter().all(|name| call.parameter(name).is_some())
             && (self.range_start.as_ref())
                 .is_none_or(|holds| call.range_start().is_some_and(|start| (holds.0)(start)))
             && self.covering.is_none_or(|position| call.covers(position))
@@ -387,6 +413,22 @@ mod tests {
         assert_eq!(fired(Some("bytes=99-")), 0);
         assert_eq!(fired(Some("bytes=100-199")), 1);
         assert_eq!(fired(Some("bytes=-5")), 0);
+    }
+
+    #[test]
+    fn a_rule_can_ask_for_parameters() {
+        let script = FaultScript::default();
+        let on = On::put().parameter("partNumber").parameter("uploadId");
+        script.add(on.always(), Fault::DropBeforeHead);
+        let fired = |method, query: &[&str]| {
+            let mut call = call(method, "k", None);
+            call.query = query.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect();
+            script.take(&call).len()
+        };
+        assert_eq!(fired(http::Method::PUT, &[]), 0);
+        assert_eq!(fired(http::Method::PUT, &["uploadId"]), 0);
+        assert_eq!(fired(http::Method::PUT, &["uploadId", "partNumber"]), 1);
+        assert_eq!(fired(http::Method::POST, &["uploadId", "partNumber"]), 0);
     }
 
     #[test]

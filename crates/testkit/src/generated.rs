@@ -1,5 +1,6 @@
 //! Objects of any size that exist only as a rule.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::gf2;
@@ -78,6 +79,12 @@ impl Generated {
         raw = gf2::multiply(raw, gf2::shift_by(tail.len() as u64)) ^ gf2::raw_remainder(&tail);
         gf2::raw_to_crc(raw, self.size)
     }
+
+    /// The CRC-64 of a window, out of those of the objects that end where it begins and ends.
+    pub(crate) fn window_crc64(&self, range: &Range<u64>) -> u64 {
+        let until = |size| Self { size, ..self.clone() }.crc64();
+        gf2::followed_by(until(range.start), until(range.end), range.end - range.start)
+    }
 }
 
 impl std::fmt::Debug for Generated {
@@ -146,6 +153,16 @@ mod tests {
                 let object = Generated::new(seed, size);
                 assert_eq!(object.crc64(), gf2::crc64(&whole(&object)), "{size} bytes, {seed}");
             }
+        }
+    }
+
+    #[test]
+    fn the_crc_of_a_window_is_that_of_its_bytes() {
+        let object = Generated::new(5, 20_000);
+        let bytes = whole(&object);
+        for (start, end) in [(0, 0), (0, 20_000), (1, 4096), (4090, 12_300), (19_999, 20_000)] {
+            let crc = object.window_crc64(&(start as u64..end as u64));
+            assert_eq!(crc, gf2::crc64(&bytes[start..end]), "{start}..{end}");
         }
     }
 

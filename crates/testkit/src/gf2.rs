@@ -52,6 +52,13 @@ pub(crate) fn raw_to_crc(raw: u64, length: u64) -> u64 {
     raw ^ multiply(u64::MAX, shift_by(length)) ^ u64::MAX
 }
 
+/// The CRC of two messages, one after the other; `length` is that of the second.
+///
+/// Taken once more with the first one's CRC it gives back the second's.
+pub(crate) fn followed_by(first: u64, second: u64, length: u64) -> u64 {
+    multiply(first, shift_by(length)) ^ second
+}
+
 fn crc_to_raw(crc: u64, length: u64) -> u64 {
     // The two complements are their own inverses.
     raw_to_crc(crc, length)
@@ -76,6 +83,18 @@ mod tests {
             let raw =
                 multiply(raw_remainder(left), shift_by(right.len() as u64)) ^ raw_remainder(right);
             assert_eq!(raw_to_crc(raw, message.len() as u64), crc64(message), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn crcs_of_pieces_give_the_crc_of_the_whole_and_back() {
+        let message = b"The quick brown fox jumps over the lazy dog";
+        for cut in 0..=message.len() {
+            let (left, right) = message.split_at(cut);
+            let (first, second, length) = (crc64(left), crc64(right), right.len() as u64);
+            let whole = followed_by(first, second, length);
+            assert_eq!(whole, crc64(message), "cut at {cut}");
+            assert_eq!(followed_by(first, whole, length), second, "cut at {cut}");
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! The [`Simulator`] is an HTTP server on the loopback interface that checks signatures (V4 and
 //! V1, header and query form), keeps objects of any size without storing them, follows the
-//! service's range, precondition and listing rules, and breaks off, stalls, slows down or lies
-//! exactly where a script of [`Fault`]s tells it to. The official SDKs accept it.
+//! service's range, precondition and listing rules, takes uploads in one piece and in parts, copies,
+//! tags and deletions, and breaks off, stalls, slows down or lies exactly where a script of
+//! [`Fault`]s tells it to. The official SDKs accept it.
 //!
 //! ```
 //! use ossget_testkit::{Close, Content, Fault, On, Simulator};
@@ -30,17 +31,25 @@ mod buckets;
 mod call;
 mod claim;
 mod clock;
+mod conditions;
 mod content;
 mod control;
+mod copying;
 mod data_dir;
+mod deletion;
+mod document;
 mod fault;
 pub mod file_system;
 mod generated;
 mod gf2;
+mod joined;
 mod log;
 pub mod loopback;
+mod metadata;
 pub mod mock;
+mod multipart;
 mod objects;
+mod operations;
 mod pace;
 mod processing;
 mod range;
@@ -51,8 +60,13 @@ mod service;
 mod simulator;
 mod spec;
 mod store;
+mod tagging;
+mod tags;
 mod terms;
+mod upload_lists;
+mod uploads;
 mod wire;
+mod xml;
 
 pub use claim::SignatureForm;
 pub use content::Content;

@@ -25,10 +25,10 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::Content;
 use crate::call::Call;
-use crate::objects::{self, Place};
+use crate::objects;
 use crate::refusal::Refusal;
 use crate::reply::{Reply, ReplyBody};
-use crate::store::{NewObject, Store, Versioning};
+use crate::store::{NewObject, Place, Store, Versioning};
 
 /// One object to be mounted on a mock server.
 #[derive(Debug)]
@@ -62,9 +62,7 @@ impl ObjectMock {
     pub async fn mount(self, server: &MockServer) {
         let store = Store::new(Versioning::Off, None);
         store.create_bucket(BUCKET);
-        let modified = jiff::Timestamp::now();
-        let new = NewObject { content: self.content, headers: Vec::new(), modified };
-        store.put(BUCKET, KEY, new);
+        store.put(BUCKET, KEY, NewObject::plain(self.content, jiff::Timestamp::now()));
         let object = Arc::new(Mounted {
             path: self.path,
             store,

@@ -1,36 +1,29 @@
 //! What the service does with one object.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use std::sync::Arc;
+
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
     CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode};
-use jiff::Timestamp;
-use md5::{Digest, Md5};
+use http::{HeaderName, Method, StatusCode};
 
 use crate::call::Call;
-use crate::clock::{http_date, parse_http_date};
+use crate::clock::http_date;
+use crate::conditions::Conditions;
 use crate::content::Content;
+use crate::metadata::{Metadata, ObjectType, STORAGE_CLASS};
+use crate::operations::Arrival;
 use crate::processing;
 use crate::range::{self, Behavior, Selection};
 use crate::refusal::Refusal;
 use crate::reply::{CRC64, Reply, ReplyBody};
-use crate::store::{Entry, NewObject, Store, Stored};
-
-/// Where a request points.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) bucket: &'a str,
-    pub(crate) key: &'a str,
-}
+use crate::store::{Entry, NewObject, Overwrite, Place, Store, Stored, Versioning};
 
 /// GET and HEAD.
 pub(crate) fn read(store: &Store, call: &Call, place: Place<'_>) -> Result<Reply, Refusal> {
-    let object = find(store, call, place)?;
-    check_conditions(call, &object)?;
+    let object = find(store, place, call.parameter("versionId"))?;
+    Conditions::of_reading(call).check(&object)?;
     if let Some(style) = call.parameter("x-oss-process").filter(|_| call.method == Method::GET) {
         return processing::process(&object.content, style);
     }
@@ -61,37 +54,45 @@ pub(crate) fn read(store: &Store, call: &Call, place: Place<'_>) -> Result<Reply
 }
 
 /// PUT.
-pub(crate) fn write(
-    store: &Store,
-    call: &Call,
-    place: Place<'_>,
-    arrival: (Bytes, Timestamp),
-) -> Result<Reply, Refusal> {
-    let (body, now) = arrival;
-    if ["if-match", "if-none-match", "x-oss-copy-source"].iter().any(|n| call.header(n).is_some()) {
-        let message = "A header you provided implies functionality that is not implemented.";
-        return Err(Refusal::not_implemented(message));
-    }
-    if let Some(stated) = call.header("content-md5")
-        && stated != STANDARD.encode(Md5::digest(&body))
-    {
-        let message = "The Content-MD5 you specified did not match what we received.";
-        return Err(Refusal::bad_request("InvalidDigest", message));
-    }
-    let exists = store.current(place.bucket, place.key).is_some_and(|e| e.object().is_some());
-    if exists && call.header("x-oss-forbid-overwrite") == Some("true") {
-        let message = "The object you specified already exists and can not be overwritten.";
-        return Err(Refusal::new(StatusCode::CONFLICT, "FileAlreadyExists", message)
-            .child("Key", place.key));
-    }
-    let content = Content::bytes(body.clone());
-    let new = NewObject { content, headers: kept_headers(call), modified: now };
-    let object = store.put_bytes(place.bucket, place.key, body, new);
+pub(crate) fn write(arrival: &Arrival<'_>) -> Result<Reply, Refusal> {
+    refuse_conditions(arrival.call)?;
+    arrival.check_digest()?;
+    let new = NewObject {
+        content: Content::bytes(arrival.body.clone()),
+        metadata: Metadata::of(arrival.call)?,
+        object_type: ObjectType::Normal,
+        modified: arrival.now,
+    };
+    let object = arrival.write(new)?;
     let mut reply = Reply::new(StatusCode::OK);
+    describe_written(&mut reply, &object);
+    Ok(reply)
+}
+
+/// What the answer to any request that makes an object says of it.
+pub(crate) fn describe_written(reply: &mut Reply, object: &Stored) {
     reply.set(ETAG, &object.etag);
     reply.set(CRC64, &object.crc64.to_string());
-    set_version(&mut reply, object.version.as_deref());
-    Ok(reply)
+    set_version(reply, object.version.as_deref());
+}
+
+/// Refuses conditions on what is overwritten: the service knows only `x-oss-forbid-overwrite`.
+pub(crate) fn refuse_conditions(call: &Call) -> Result<(), Refusal> {
+    if ["if-match", "if-none-match"].iter().any(|name| call.header(name).is_some()) {
+        return Err(Refusal::header_not_implemented());
+    }
+    Ok(())
+}
+
+/// Refuses what `x-oss-forbid-overwrite` forbids, before there is anything to write.
+pub(crate) fn check_overwrite(arrival: &Arrival<'_>) -> Result<(), Refusal> {
+    let Arrival { store, place, .. } = arrival;
+    let exists = store.current(place.bucket, place.key).is_some();
+    let is_kept = store.versioning() == Versioning::Off && exists;
+    match arrival.overwrite() {
+        Overwrite::Forbidden if is_kept => Err(Refusal::file_already_exists(place.key)),
+        _ => Ok(()),
+    }
 }
 
 /// DELETE: that there is nothing to delete is no error.
@@ -106,8 +107,12 @@ pub(crate) fn delete(store: &Store, call: &Call, place: Place<'_>) -> Reply {
     reply
 }
 
-fn find(store: &Store, call: &Call, place: Place<'_>) -> Result<std::sync::Arc<Stored>, Refusal> {
-    let version = call.parameter("versionId");
+/// The object a request means, or one version of it.
+pub(crate) fn find(
+    store: &Store,
+    place: Place<'_>,
+    version: Option<&str>,
+) -> Result<Arc<Stored>, Refusal> {
     let entry = match version {
         Some(version) => store.version(place.bucket, place.key, version),
         None => store.current(place.bucket, place.key),
@@ -127,50 +132,23 @@ fn find(store: &Store, call: &Call, place: Place<'_>) -> Result<std::sync::Arc<S
     }
 }
 
-fn check_conditions(call: &Call, object: &Stored) -> Result<(), Refusal> {
-    let names_it = |list: &str| {
-        let wanted = object.etag.trim_matches('"');
-        list.split(',')
-            .map(|tag| tag.trim().trim_matches('"'))
-            .any(|tag| tag == "*" || tag == wanted)
-    };
-    let date = |name| call.header(name).and_then(parse_http_date);
-    let modified = object.modified.as_second();
-    let failed = |condition: &str| {
-        let message = "At least one of the pre-conditions you specified did not hold.";
-        Refusal::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message)
-            .child("Condition", condition)
-    };
-    if call.header("if-match").is_some_and(|list| !names_it(list)) {
-        return Err(failed("If-Match"));
-    }
-    if date("if-unmodified-since").is_some_and(|since| modified > since.as_second()) {
-        return Err(failed("If-Unmodified-Since"));
-    }
-    let is_known = call.header("if-none-match").is_some_and(names_it);
-    if is_known || date("if-modified-since").is_some_and(|since| modified <= since.as_second()) {
-        return Err(Refusal::new(StatusCode::NOT_MODIFIED, "NotModified", "")
-            .header("etag", &object.etag)
-            .header("last-modified", http_date(object.modified)));
-    }
-    Ok(())
-}
-
 /// What GetObjectMeta says.
 fn describe(reply: &mut Reply, object: &Stored) {
-    reply.set(ETAG, &object.etag);
+    describe_written(reply, object);
     reply.set(LAST_MODIFIED, &http_date(object.modified));
-    reply.set(CRC64, &object.crc64.to_string());
-    set_version(reply, object.version.as_deref());
 }
 
 /// What HEAD and GET say besides.
 fn describe_further(reply: &mut Reply, call: &Call, object: &Stored) {
     reply.set(ACCEPT_RANGES, "bytes");
-    reply.set(HeaderName::from_static("x-oss-object-type"), "Normal");
-    reply.set(HeaderName::from_static("x-oss-storage-class"), "Standard");
+    let metadata = &object.metadata;
+    reply.set(HeaderName::from_static("x-oss-object-type"), object.object_type.name());
+    reply.set(STORAGE_CLASS, metadata.storage_class.name());
+    if metadata.tags.count() > 0 {
+        reply.set(TAGGING_COUNT, &metadata.tags.count().to_string());
+    }
     reply.set(CONTENT_TYPE, "application/octet-stream");
-    for (name, value) in &object.headers {
+    for (name, value) in &metadata.headers {
         reply.headers.insert(name, value.clone());
     }
     for (parameter, header) in OVERRIDES {
@@ -178,15 +156,6 @@ fn describe_further(reply: &mut Reply, call: &Call, object: &Stored) {
             reply.set(header, value);
         }
     }
-}
-
-/// The headers of a PUT that a GET repeats.
-fn kept_headers(call: &Call) -> Vec<(HeaderName, HeaderValue)> {
-    let is_kept = |name: &HeaderName| {
-        name.as_str().starts_with("x-oss-meta-") || OVERRIDES.iter().any(|(_, kept)| kept == name)
-    };
-    let headers = call.headers.iter().filter(|(name, _)| is_kept(name));
-    headers.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn behavior(call: &Call) -> Behavior {
@@ -204,12 +173,14 @@ fn invalid_range(call: &Call, size: u64) -> Refusal {
         .header("content-range", format!("bytes */{size}"))
 }
 
-fn set_version(reply: &mut Reply, version: Option<&str>) {
+/// Says which version it is, where versions are kept.
+pub(crate) fn set_version(reply: &mut Reply, version: Option<&str>) {
     if let Some(version) = version {
         reply.set(HeaderName::from_static("x-oss-version-id"), version);
     }
 }
 
+const TAGGING_COUNT: HeaderName = HeaderName::from_static("x-oss-tagging-count");
 const DELETE_MARKER: HeaderName = HeaderName::from_static("x-oss-delete-marker");
 
 const OVERRIDES: [(&str, HeaderName); 6] = [

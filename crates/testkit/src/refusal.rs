@@ -39,6 +39,32 @@ impl Refusal {
         Self::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)
     }
 
+    /// Where a header would change what the operation does, it must not be overlooked.
+    pub(crate) fn header_not_implemented() -> Self {
+        let message = "A header you provided implies functionality that is not implemented.";
+        Self::not_implemented(message)
+    }
+
+    /// A parameter or a header, by name, with a value it cannot have.
+    pub(crate) fn invalid_argument((name, value): (&str, &str), message: &str) -> Self {
+        Self::bad_request("InvalidArgument", message)
+            .child("ArgumentName", name)
+            .child("ArgumentValue", value)
+    }
+
+    pub(crate) fn missing_argument() -> Self {
+        Self::bad_request("MissingArgument", "Missing Some Required Arguments.")
+    }
+
+    pub(crate) fn entity_too_large(message: &str) -> Self {
+        Self::bad_request("EntityTooLarge", message)
+    }
+
+    pub(crate) fn file_already_exists(key: &str) -> Self {
+        let message = "The object you specified already exists and can not be overwritten.";
+        Self::new(StatusCode::CONFLICT, "FileAlreadyExists", message).child("Key", key)
+    }
+
     pub(crate) fn no_such_bucket(bucket: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NoSuchBucket", "The specified bucket does not exist.")
             .child("BucketName", bucket)
@@ -76,6 +102,9 @@ impl Refusal {
             "PreconditionFailed" => "0026-00000101",
             "InvalidObjectName" => "0016-00000005",
             "FileAlreadyExists" => "0026-00000123",
+            "MissingArgument" => "0016-00000606",
+            "NoSuchUpload" => "0042-00000002",
+            "RepeatedTags" => "0010-00000210",
             _ => "0000-00000000",
         }
     }

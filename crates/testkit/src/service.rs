@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::header::{DATE, SERVER};
-use http::{HeaderName, Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use http::{HeaderName, Method, Request, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
 
 use crate::account::Accounts;
 use crate::buckets;
@@ -17,13 +17,14 @@ use crate::call::{Call, HostNames};
 use crate::clock::{self, Clock};
 use crate::content::upper_hex;
 use crate::control;
+use crate::deletion;
 use crate::fault::{Fault, FaultScript};
 use crate::log::{LiveRecord, RequestLog};
-use crate::objects::{self, Place};
+use crate::operations::{self, Arrival, not_allowed};
 use crate::pace::Pace;
 use crate::refusal::Refusal;
 use crate::reply::{self, Reply, ResponseBody};
-use crate::store::{NewObject, Store};
+use crate::store::{NewObject, Place, Store};
 use crate::terms::{Payer, traffic_limit};
 use crate::wire::Wire;
 
@@ -66,8 +67,10 @@ impl Service {
     ) -> io::Result<Response<ResponseBody>> {
         let (head, body) = request.into_parts();
         if self.control == Control::Open && head.uri.path().starts_with(control::PREFIX) {
-            let body = collect(body).await?;
-            let reply = control::answer(&self, &head, &body);
+            let reply = match collect(body).await? {
+                Ok(body) => control::answer(&self, &head, &body),
+                Err(refusal) => Reply::refuse(&refusal, &head.method, "", ""),
+            };
             let body = ResponseBody::new(reply.body, &[], None);
             let mut response = Response::new(body);
             *response.status_mut() = reply.status;
@@ -123,6 +126,11 @@ impl Service {
         body: Incoming,
     ) -> io::Result<Reply> {
         let request_id = self.next_id();
+        // Also what is refused: while it still sends, a client sees the end and not the refusal.
+        let body = match call.method {
+            Method::PUT | Method::POST => collect(body).await?,
+            _ => Ok(Bytes::new()),
+        };
         let scripted = reply::scripted_error(faults);
         if let Some(refusal) = scripted.as_ref().filter(|refusal| refusal.code.is_empty()) {
             return Ok(reply::foreign_error(refusal));
@@ -132,12 +140,8 @@ impl Service {
             None => match self.accounts.check(call, self.clock.now()) {
                 Ok(form) => {
                     record.set_signature(form);
-                    let body = match call.method {
-                        Method::PUT => collect(body).await?,
-                        _ => Bytes::new(),
-                    };
                     // Only now: a signature may cover the range.
-                    self.act(&without_ignored(call, faults), body)
+                    body.and_then(|body| self.act(&without_ignored(call, faults), body))
                 }
                 Err(refusal) => Err(refusal),
             },
@@ -162,31 +166,24 @@ impl Service {
         }
         self.payer.check(call)?;
         traffic_limit(call)?;
-        let Some(key) = call.key.as_deref() else {
-            return match call.method {
-                Method::GET => buckets::read(&self.store, call, bucket, &self.region),
-                _ => Err(not_allowed(call)),
-            };
-        };
-        if key.len() > 1023 || key.starts_with(['/', '\\']) {
-            let message = "The specified object is not valid.";
-            return Err(Refusal::bad_request("InvalidObjectName", message).child("Key", key));
-        }
-        if let Some((name, _)) = call.query.iter().find(|(name, _)| UNKNOWN.contains(&&**name)) {
-            return Err(Refusal::not_implemented(&format!("The simulator knows no ?{name}.")));
-        }
+        let key = call.key.as_deref().unwrap_or_default();
         let place = Place { bucket, key };
+        let arrival = Arrival { store: &self.store, call, place, body, now: self.clock.now() };
+        if !key.is_empty() {
+            return operations::on_object(&arrival);
+        }
         match call.method {
-            Method::GET | Method::HEAD => objects::read(&self.store, call, place),
-            Method::PUT => objects::write(&self.store, call, place, (body, self.clock.now())),
-            Method::DELETE => Ok(objects::delete(&self.store, call, place)),
+            Method::GET => buckets::read(&self.store, call, bucket, &self.region),
+            Method::POST if call.parameter("delete").is_some() => {
+                deletion::delete_multiple(&arrival)
+            }
             _ => Err(not_allowed(call)),
         }
     }
 
     /// Puts an object in place without a request; its version id, if versions are kept.
     pub(crate) fn put(&self, bucket: &str, key: &str, content: crate::Content) -> Option<String> {
-        let new = NewObject { content, headers: Vec::new(), modified: self.clock.now() };
+        let new = NewObject::plain(content, self.clock.now());
         self.store.put(bucket, key, new).version.clone()
     }
 
@@ -242,25 +239,20 @@ fn without_ignored<'a>(call: &'a Call, faults: &[Fault]) -> Cow<'a, Call> {
     call
 }
 
-async fn collect(body: Incoming) -> io::Result<Bytes> {
-    Ok(body.collect().await.map_err(io::Error::other)?.to_bytes())
+/// The body, unless it is too large; an error is a client that left.
+async fn collect(body: Incoming) -> io::Result<Result<Bytes, Refusal>> {
+    let too_large =
+        || Refusal::entity_too_large("Your proposed upload exceeds the maximum allowed size.");
+    if body.size_hint().lower() > MAX_BODY {
+        return Ok(Err(too_large()));
+    }
+    let limit = usize::try_from(MAX_BODY).unwrap_or(usize::MAX);
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(Ok(collected.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => Ok(Err(too_large())),
+        Err(error) => Err(io::Error::other(error)),
+    }
 }
 
-fn not_allowed(call: &Call) -> Refusal {
-    let message = "The specified method is not allowed against this resource.";
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
-        .child("Method", call.method.as_str())
-}
-
-/// Sub-resources of objects that would be taken for the object itself.
-const UNKNOWN: [&str; 9] = [
-    "acl",
-    "tagging",
-    "symlink",
-    "append",
-    "uploads",
-    "uploadId",
-    "partNumber",
-    "restore",
-    "legalHold",
-];
+/// What a body may hold: a larger object is uploaded in parts.
+const MAX_BODY: u64 = 5 << 30;

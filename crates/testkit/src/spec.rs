@@ -9,8 +9,9 @@ use crate::fault::{Close, Fault, On};
 /// A fault with its conditions, read from text such as `get:nth=3:cut=65536:rst`.
 ///
 /// Fields are separated by colons. The first is the method in lower case, or `any`. Conditions:
-/// `key=PATTERN`, `nth=N`, `times=N` or `always`, `from=N` (the range begins at N or later),
-/// `before=N` (it begins before N). Then exactly one fault:
+/// `key=PATTERN`, `parameter=NAME` (in the query, as `uploadId`), `nth=N`, `times=N` or `always`,
+/// `from=N` (the range begins at N or later), `before=N` (it begins before N). Then exactly one
+/// fault:
 ///
 /// | text | fault |
 /// | --- | --- |
@@ -63,6 +64,7 @@ impl FromStr for FaultSpec {
             let (name, value) = field.split_once('=').unwrap_or((field, ""));
             match name {
                 "key" => on = on.key(value),
+                "parameter" => on = on.parameter(value),
                 "nth" => on = on.nth(number(value)?),
                 "times" => on = on.times(number(value)?),
                 "always" => on = on.always(),
@@ -220,6 +222,7 @@ mod tests {
             fault("get:header=Content-Encoding=gzip"),
             "Header { name: \"Content-Encoding\", value: Some(\"gzip\") }"
         );
+        assert_eq!(fault("post:parameter=uploadId:nth=2:drop"), "DropBeforeHead");
         assert!(fault("get:replace=10@7").contains("seed: 7, size: 10"));
     }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::content::{Content, upper_hex};
 use crate::data_dir::{DataDir, FileStamp};
+use crate::metadata::{Metadata, ObjectType};
+use crate::tags::Tags;
+use crate::uploads::Uploads;
 
 /// Whether a bucket keeps what is replaced and deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,21 +25,32 @@ pub enum Versioning {
 /// All that is stored.
 #[derive(Debug)]
 pub(crate) struct Store {
+    pub(crate) uploads: Uploads,
     versioning: Versioning,
     data_dir: Option<DataDir>,
+    /// Held by whoever writes: whether there is an object must not change between the look and
+    /// the write.
+    writing: Mutex<()>,
     state: Mutex<State>,
 }
 
+/// Where a request points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place<'a> {
+    pub(crate) bucket: &'a str,
+    pub(crate) key: &'a str,
+}
+
 /// One version of an object.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) content: Content,
     pub(crate) etag: String,
     pub(crate) crc64: u64,
     pub(crate) modified: Timestamp,
     pub(crate) version: Option<String>,
-    /// Content type, cache control, user metadata: what a GET repeats.
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) metadata: Metadata,
+    pub(crate) object_type: ObjectType,
     stamp: Option<FileStamp>,
 }
 
@@ -69,14 +81,41 @@ impl Entry {
 #[derive(Debug)]
 pub(crate) struct NewObject {
     pub(crate) content: Content,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) metadata: Metadata,
+    pub(crate) object_type: ObjectType,
     pub(crate) modified: Timestamp,
+}
+
+impl NewObject {
+    /// An object of which nothing is known but its bytes.
+    pub(crate) fn plain(content: Content, modified: Timestamp) -> Self {
+        let (metadata, object_type) = (Metadata::default(), ObjectType::Normal);
+        Self { content, metadata, object_type, modified }
+    }
+}
+
+/// Whether an object may take the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overwrite {
+    Allowed,
+    /// Not where there is one already, unless versions are kept: then nothing is lost.
+    Forbidden,
 }
 
 impl Store {
     pub(crate) fn new(versioning: Versioning, data_dir: Option<PathBuf>) -> Self {
         let data_dir = data_dir.map(DataDir::new);
-        Self { versioning, data_dir, state: Mutex::default() }
+        Self {
+            uploads: Uploads::default(),
+            versioning,
+            data_dir,
+            writing: Mutex::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn versioning(&self) -> Versioning {
+        self.versioning
     }
 
     pub(crate) fn create_bucket(&self, name: &str) {
@@ -123,24 +162,47 @@ impl Store {
         self.insert(bucket, key, new, None)
     }
 
-    /// Stores bytes that came over the wire: in the data directory if there is one and the key
-    /// can be a path in it.
-    pub(crate) fn put_bytes(
+    /// Stores what a request brought: in the data directory if there is one and the key can be a
+    /// path in it. None where there is an object that must not be overwritten.
+    pub(crate) fn write(
         &self,
-        bucket: &str,
-        key: &str,
-        bytes: Bytes,
+        place: Place<'_>,
         mut new: NewObject,
-    ) -> Arc<Stored> {
-        let written = self.data_dir.as_ref().and_then(|dir| dir.write(bucket, key, &bytes).ok());
+        overwrite: Overwrite,
+    ) -> Option<Arc<Stored>> {
+        let Place { bucket, key } = place;
+        // Before anyone has to wait; what is in a file later has the same sums.
+        new.content.crc64();
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_kept = overwrite == Overwrite::Forbidden && self.versioning == Versioning::Off;
+        if is_kept && self.current(bucket, key).is_some() {
+            return None;
+        }
+        let written =
+            self.data_dir.as_ref().and_then(|dir| dir.write(bucket, key, &new.content).ok());
         let stamp = written.map(|(content, stamp)| {
             new.content = content;
             stamp
         });
-        self.insert(bucket, key, new, stamp)
+        Some(self.insert(bucket, key, new, stamp))
     }
 
-    /// Deletes a key, or one version of it, and returns the delete marker's version if one was set.
+    /// Gives an object other tags; neither its version nor its time changes.
+    pub(crate) fn tag(&self, place: Place<'_>, object: &Arc<Stored>, tags: &Tags) {
+        let mut state = self.lock();
+        let keys = state.buckets.get_mut(place.bucket);
+        let versions = keys.and_then(|keys| keys.get_mut(place.key)).into_iter().flatten();
+        for entry in versions {
+            if entry.object().is_some_and(|known| Arc::ptr_eq(known, object)) {
+                let mut tagged = Stored::clone(object);
+                tagged.metadata.tags = tags.clone();
+                *entry = Entry::Object(Arc::new(tagged));
+            }
+        }
+    }
+
+    /// Deletes a key, or one version of it, and returns the version of the delete marker that
+    /// was set or taken away by that, if any.
     pub(crate) fn delete(&self, bucket: &str, key: &str, version: Option<&str>) -> Option<String> {
         if let Some(dir) = &self.data_dir {
             dir.remove(bucket, key);
@@ -150,10 +212,14 @@ impl Store {
         let keys = state.buckets.get_mut(bucket)?;
         match (version, self.versioning) {
             (Some(version), _) => {
-                if let Some(versions) = keys.get_mut(key) {
-                    versions.retain(|entry| entry.version().unwrap_or("null") != version);
+                let versions = keys.get_mut(key)?;
+                let at = versions
+                    .iter()
+                    .position(|entry| entry.version().unwrap_or("null") == version)?;
+                match versions.remove(at) {
+                    Entry::Object(_) => None,
+                    Entry::DeleteMarker { version } => Some(version),
                 }
-                None
             }
             (None, Versioning::Off) => {
                 keys.remove(key);
@@ -184,7 +250,8 @@ impl Store {
             crc64,
             modified: new.modified,
             version,
-            headers: new.headers,
+            metadata: new.metadata,
+            object_type: new.object_type,
             stamp,
         });
         let versions =
@@ -214,9 +281,7 @@ impl Store {
             }
             Some(stamp) => {
                 if let Ok((content, modified)) = dir.read(bucket, key) {
-                    let headers = Vec::new();
-                    let new = NewObject { content, headers, modified };
-                    self.insert(bucket, key, new, Some(stamp));
+                    self.insert(bucket, key, NewObject::plain(content, modified), Some(stamp));
                 }
             }
         }
@@ -249,7 +314,11 @@ mod tests {
     use super::*;
 
     fn object(text: &'static str) -> NewObject {
-        NewObject { content: text.into(), headers: Vec::new(), modified: Timestamp::UNIX_EPOCH }
+        NewObject::plain(text.into(), Timestamp::UNIX_EPOCH)
+    }
+
+    fn write(store: &Store, key: &str, text: &'static str, overwrite: Overwrite) -> bool {
+        store.write(Place { bucket: "b", key }, object(text), overwrite).is_some()
     }
 
     fn text(entry: Option<Entry>) -> Option<Vec<u8>> {
@@ -295,13 +364,27 @@ mod tests {
         std::fs::write(dir.path().join("b/dir/k"), "from the file").unwrap();
         assert_eq!(text(store.current("b", "dir/k")).unwrap(), b"from the file");
         assert_eq!(store.list("b", "").len(), 1);
-        store.put_bytes("b", "new", Bytes::from_static(b"put"), object("put"));
+        assert!(write(&store, "new", "put", Overwrite::Allowed));
         assert_eq!(std::fs::read(dir.path().join("b/new")).unwrap(), b"put");
-        store.put_bytes("b", "../../escape", Bytes::from_static(b"in"), object("in"));
+        assert!(!write(&store, "new", "again", Overwrite::Forbidden));
+        assert_eq!(std::fs::read(dir.path().join("b/new")).unwrap(), b"put");
+        assert!(write(&store, "../../escape", "in", Overwrite::Allowed));
         assert_eq!(text(store.current("b", "../../escape")).unwrap(), b"in");
         assert!(!dir.path().join("escape").exists());
         std::fs::remove_file(dir.path().join("b/dir/k")).unwrap();
         assert!(store.current("b", "dir/k").is_none());
         assert!(store.current("b", "../../escape").is_some());
+    }
+
+    #[test]
+    fn of_many_who_must_not_overwrite_one_writes() {
+        let store = Store::new(Versioning::Off, None);
+        store.create_bucket("b");
+        let wrote: usize = std::thread::scope(|scope| {
+            let writer = || usize::from(write(&store, "k", "one", Overwrite::Forbidden));
+            let writers: Vec<_> = (0..8).map(|_| scope.spawn(writer)).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+        });
+        assert_eq!(wrote, 1);
     }
 }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use ossget_testkit::{Content, Control, Simulator, Versioning};
-use support::{Answer, Call, End, element};
+use support::{Call, End, element, refused};
 
 async fn simulator() -> Simulator {
     let sim = Simulator::builder().start().await;
@@ -18,10 +18,6 @@ async fn simulator() -> Simulator {
 
 fn content() -> Content {
     Content::generated(1, 1000)
-}
-
-fn refused(answer: &Answer, status: u16, code: &str) {
-    assert_eq!((answer.status, answer.element("Code").as_deref()), (status, Some(code)));
 }
 
 #[tokio::test]

@@ -8,16 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use ossget_sign::{Credentials, Signer};
 use ossget_testkit::{SignatureForm, Simulator};
-use support::{Answer, Call, test_credentials, v4};
+use support::{Call, refused, test_credentials, v4};
 
 async fn simulator() -> Simulator {
     let sim = Simulator::builder().start().await;
     sim.put_object("dir/a b+c", "hello");
     sim
-}
-
-fn refused(answer: &Answer, status: u16, code: &str) {
-    assert_eq!((answer.status, answer.element("Code").as_deref()), (status, Some(code)));
 }
 
 #[tokio::test]
@@ -169,4 +165,30 @@ async fn what_anyone_may_read_needs_no_signature() {
     sim.put_object("k", "hello");
     assert_eq!(Call::get("k").send(&sim).text(), "hello");
     refused(&Call::new(http::Method::DELETE, "k").send(&sim), 403, "AccessDenied");
+}
+
+#[tokio::test]
+async fn what_is_posted_or_copied_must_be_signed_as_well() {
+    let sim = Simulator::builder().public_read().start().await;
+    sim.put_object("k", "hello");
+    let pair = test_credentials();
+    let initiation = || Call::post("new").query("uploads", "");
+    let copy = || Call::put("copied").header("x-oss-copy-source", "/examplebucket/k");
+    let document = "<Delete><Object><Key>k</Key></Object></Delete>";
+    let deletion = || Call::post("").query("delete", "").body(document).digested();
+    for signer in [v4(), Signer::v1()] {
+        for call in [initiation(), copy(), deletion()] {
+            sim.put_object("k", "hello");
+            refused(&call.clone().send(&sim), 403, "AccessDenied");
+            let signed = call.clone().signed_by(&signer, &pair);
+            let changed = signed.clone().header("x-oss-copy-source", "/examplebucket/other");
+            refused(&changed.send(&sim), 403, "SignatureDoesNotMatch");
+            assert_eq!(signed.send(&sim).status, 200);
+            sim.put_object("k", "hello");
+            let presigned = call.presigned_by(&signer, &pair, 60);
+            let changed = presigned.clone().query("versionId", "1");
+            refused(&changed.send(&sim), 403, "SignatureDoesNotMatch");
+            assert_eq!(presigned.send(&sim).status, 200);
+        }
+    }
 }

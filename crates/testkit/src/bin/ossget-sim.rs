@@ -80,7 +80,7 @@ struct Args {
 
     /// A fault, METHOD:CONDITION...:FAULT, as in get:nth=3:cut=65536:rst; may be repeated.
     ///
-    /// Conditions: key=PATTERN nth=N times=N always from=N before=N.
+    /// Conditions: key=PATTERN parameter=NAME nth=N times=N always from=N before=N.
     /// Faults: cut=N[:rst] cut-head=N[:rst] stall=N stall-head drop trickle=RATE[@N] flip=N
     /// wrong-bytes=N short=N excess=N chunked ignore-range wrong-content-range
     /// status=CODE[/OSSCODE][:retry-after=TEXT] latency=250ms replace=SIZE[@SEED] delete crc=N

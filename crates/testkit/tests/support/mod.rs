@@ -6,7 +6,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use md5::{Digest as _, Md5};
 use ossget_sign::{Credentials, Request, Signer, encode_path, encode_query};
 use ossget_testkit::Simulator;
 
@@ -45,6 +48,19 @@ impl Answer {
     pub(crate) fn element(&self, name: &str) -> Option<String> {
         element(&self.text(), name)
     }
+}
+
+/// Checks how a request was refused.
+#[track_caller]
+pub(crate) fn refused(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, answer.element("Code").as_deref()), (status, Some(code)));
+}
+
+/// The texts of all XML elements of a name.
+pub(crate) fn elements(xml: &str, name: &str) -> Vec<String> {
+    let tag = format!("<{name}>");
+    let starts = xml.match_indices(&tag).map(|(at, _)| at);
+    starts.map(|at| element(&xml[at..], name).unwrap()).collect()
 }
 
 pub(crate) fn element(xml: &str, name: &str) -> Option<String> {
@@ -87,6 +103,18 @@ impl Call {
         Self::new(Method::HEAD, key)
     }
 
+    pub(crate) fn put(key: &str) -> Self {
+        Self::new(Method::PUT, key)
+    }
+
+    pub(crate) fn post(key: &str) -> Self {
+        Self::new(Method::POST, key)
+    }
+
+    pub(crate) fn delete(key: &str) -> Self {
+        Self::new(Method::DELETE, key)
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         self
@@ -101,9 +129,15 @@ impl Call {
         self
     }
 
-    pub(crate) fn body(mut self, body: &str) -> Self {
-        self.body = body.as_bytes().to_vec();
+    pub(crate) fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
         self
+    }
+
+    /// States the MD5 of the body.
+    pub(crate) fn digested(self) -> Self {
+        let digest = STANDARD.encode(Md5::digest(&self.body));
+        self.header("content-md5", &digest)
     }
 
     pub(crate) fn request(&self) -> Request<'_> {
@@ -160,7 +194,10 @@ impl Call {
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
         }
-        text.push_str(&format!("Content-Length: {}\r\n\r\n", self.body.len()));
+        if !self.headers.contains_key("content-length") {
+            text.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+        }
+        text.push_str("\r\n");
         stream.set_read_timeout(Some(self.wait)).unwrap();
         stream.write_all(text.as_bytes()).unwrap();
         stream.write_all(&self.body).unwrap();
