@@ -9,7 +9,9 @@ use crate::credentials::CredentialsProvider;
 use crate::download::Download;
 use crate::driver::Pace;
 use crate::endpoint::{Addressing, Endpoint};
-use crate::source::{OssSource, Plaintext, Precondition, Signing, Source, TrafficLimit, UrlSource};
+use crate::source::{
+    OssSource, Plaintext, Precondition, Requests, Signing, Source, TrafficLimit, UrlSource,
+};
 use crate::{Error, ErrorKind, Object, ObjectUrl};
 use ossget_fs::{FileSystem, NativeFileSystem};
 use ossget_sign::SignatureVersion;
@@ -24,6 +26,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) source: Arc<dyn Source>,
+    /// How requests of OSS are sent, where the source is OSS.
+    pub(crate) requests: Option<Arc<Requests>>,
     pub(crate) file_system: Arc<dyn FileSystem>,
     pub(crate) pace: Arc<Pace>,
     pub(crate) budget: Budget,
@@ -79,7 +83,8 @@ impl Client {
     /// A client over any source and file system.
     #[must_use]
     pub fn with_source(source: Arc<dyn Source>, file_system: Arc<dyn FileSystem>) -> Self {
-        Self { source, file_system, pace: Arc::default(), budget: Budget::default() }
+        let (pace, budget) = (Arc::default(), Budget::default());
+        Self { source, requests: None, file_system, pace, budget }
     }
 
     /// A download of `object` to the file `destination`, to be awaited. A destination that is a
@@ -266,7 +271,8 @@ impl ClientBuilder {
             source = source.addressing(addressing);
         }
         let source = self.asking.apply(source)?.build()?;
-        Ok(client(Arc::new(source), self.file_system, self.budget))
+        let requests = Some(source.requests());
+        Ok(Client { requests, ..client(Arc::new(source), self.file_system, self.budget) })
     }
 }
 

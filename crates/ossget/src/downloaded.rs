@@ -1,6 +1,6 @@
 //! What came of a download.
 
-use ossget_core::session;
+use ossget_core::{ObjectIdentity, session};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +30,17 @@ pub struct Downloaded {
     pub integrity: Integrity,
     /// From the first look at the destination to the end.
     pub elapsed: Duration,
+}
+
+impl Downloaded {
+    /// Whether a strong ETag held every answer to the same content. Otherwise each was only compared
+    /// by version, size and time of the last change, which at some stores counts in whole seconds.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        let mut identity = ObjectIdentity::new(self.bytes);
+        identity.etag.clone_from(&self.etag);
+        identity.is_pinned()
+    }
 }
 
 /// What is known about a finished file's integrity.

@@ -202,6 +202,12 @@ impl Error {
         self.0.resumable
     }
 
+    /// The status of the response, where there was one that explained.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.service.as_ref().map(ServiceError::status)
+    }
+
     /// The service's error code, such as `NoSuchKey`.
     #[must_use]
     pub fn service_code(&self) -> Option<&str> {

@@ -5,7 +5,8 @@
 //! everything is there and the CRC-64 matches, published by an atomic rename. Interrupted, it
 //! goes on where it stopped, after reading back what it kept.
 //!
-//! What it does not do: upload, list, or report success on wrong bytes.
+//! What it does not do: upload files, or report success on wrong bytes. The requests that other
+//! uses of a bucket take are in [`bucket`].
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bucket;
 mod budget;
 pub mod checkpoint;
 mod checksum;
@@ -64,9 +66,10 @@ pub use object::Object;
 pub use object_url::ObjectUrl;
 pub use options::{Clobber, DirectIo, Durability, Parallel, Resume, Symlink};
 pub use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
-pub use ossget_core::{ByteRange, ExtentRequest, ObjectIdentity, PartSize, PartSizeError};
+pub use ossget_core::{ByteRange, ExtentRequest, Failure, ObjectIdentity, PartSize, PartSizeError};
+pub use ossget_fs::NativeFileSystem;
 pub use ossget_sign::SignatureVersion;
-pub use ossget_transport::Proxy;
+pub use ossget_transport::{Body, BodyStream, Filled, Proxy, TransportError, TransportErrorKind};
 pub use processing::{ProcessedReader, ProcessedReading};
 pub use progress::{DownloadHandle, Phase, Progress};
 pub use reading::{ObjectReader, Reading};

@@ -104,6 +104,26 @@ impl Object {
         }
     }
 
+    /// The object `key` of a store that is not OSS; `store` tells it from all other stores, such as its
+    /// URL, and holds no secret.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] unless the key has 1 to 1023 bytes and the store's name 1 to 1024.
+    pub fn in_store(store: impl Into<String>, key: impl Into<String>) -> Result<Self, Error> {
+        let (container, key) = (store.into(), key.into());
+        for (field, len, most, bound) in [
+            ("key", key.len(), MAX_KEY, "1 to 1023 bytes long"),
+            ("the store's name", container.len(), MAX_STORE, "1 to 1024 bytes long"),
+        ] {
+            if !(1..=most).contains(&len) {
+                return Err(Error::config(field, format_args!("{len} bytes long"), bound));
+            }
+        }
+        let locator = Locator { kind: SourceKind::ObjectStore, container, key };
+        Ok(Self { locator, version: None })
+    }
+
     /// What a URL names: an origin and an encoded path without its first slash.
     pub(crate) fn of_url(origin: String, path: String) -> Self {
         let locator = Locator { kind: SourceKind::Http, container: origin, key: path };
@@ -184,6 +204,7 @@ fn refused(field: &str, value: &str, bound: &str) -> Error {
 pub(crate) const MAX_BUCKET: usize = 63;
 const MAX_KEY: usize = 1023;
 const MAX_VERSION_ID: usize = 1024;
+const MAX_STORE: usize = 1024;
 const SCHEME: &str = "oss://";
 const VERSION_ID: &str = "?versionId=";
 const BUCKET_BOUND: &str =

@@ -1,6 +1,6 @@
 //! Where the bytes of an object come from.
 
-mod answer;
+pub(crate) mod answer;
 #[cfg(test)]
 mod canned;
 mod clock;
@@ -10,9 +10,10 @@ mod redaction;
 mod service_error;
 mod url;
 
-pub(crate) use answer::date;
+pub(crate) use answer::{date, parse_date};
 pub(crate) use error::kind_of;
 pub use error::{SourceError, transport_failure};
+pub(crate) use oss::{Call, RANGE_BEHAVIOR, Requests, is_reserved};
 pub use oss::{OssSource, OssSourceBuilder, Plaintext, Precondition, Signing, TrafficLimit};
 pub(crate) use service_error::ServiceError;
 pub use url::UrlSource;

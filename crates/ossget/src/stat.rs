@@ -1,6 +1,6 @@
 //! What a server says of an object.
 
-use crate::source::date;
+use crate::source::{date, parse_date};
 use crate::{Client, Error, Object, ObjectIdentity, ObjectUrl};
 use http::HeaderMap;
 use std::time::{Duration, SystemTime};
@@ -36,6 +36,12 @@ impl ObjectStat {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// When the object was written, where the server tells it, in whole seconds.
+    #[must_use]
+    pub fn last_modified(&self) -> Option<SystemTime> {
+        parse_date(self.identity.last_modified.as_deref()?)
     }
 
     /// `x-oss-storage-class`: `Standard`, `IA`, `Archive` …

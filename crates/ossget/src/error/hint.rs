@@ -34,6 +34,7 @@ pub(super) fn of_code(code: &str) -> Option<&'static str> {
         "SecondLevelDomainForbidden" => {
             "address the bucket in the host, as the service wants: --addressing-style virtual"
         }
+        "FileAlreadyExists" => "choose another key, or let the object be replaced",
         "InvalidBucketName" | "InvalidObjectName" => "correct the name that the message means",
         _ => return None,
     })

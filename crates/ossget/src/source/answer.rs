@@ -56,13 +56,13 @@ impl Refusal {
 }
 
 /// The object as a HEAD of the service describes it.
-pub(super) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceError> {
+pub(crate) fn identity(headers: &HeaderMap) -> Result<ObjectIdentity, SourceError> {
     let length = content_length(headers)?.ok_or_else(|| SourceError::protocol(NO_LENGTH))?;
     marked_identity(headers, length)
 }
 
 /// The object as the service describes it with the answer to a ranged GET.
-pub(super) fn identity_by_range(headers: &HeaderMap) -> Result<ObjectIdentity, SourceError> {
+pub(crate) fn identity_by_range(headers: &HeaderMap) -> Result<ObjectIdentity, SourceError> {
     marked_identity(headers, total(headers)?)
 }
 
@@ -80,9 +80,9 @@ fn marked_identity(headers: &HeaderMap, length: u64) -> Result<ObjectIdentity, S
 /// What the headers say of an object of this length.
 pub(super) fn identity_of(headers: &HeaderMap, length: u64) -> Result<ObjectIdentity, SourceError> {
     let mut identity = ObjectIdentity::new(length);
-    identity.etag = text(headers, &ETAG);
+    identity.etag = etag(headers);
     identity.last_modified = text(headers, &LAST_MODIFIED);
-    identity.version_id = text(headers, &VERSION_ID);
+    identity.version_id = version_id(headers);
     identity.crc64 = crc64(headers);
     identity.object_type = text(headers, &OBJECT_TYPE);
     identity.content_encoding = text(headers, &CONTENT_ENCODING);
@@ -157,7 +157,7 @@ pub(super) fn range_headers(
 }
 
 /// The bytes of a range, if the answer is one to a request for them.
-pub(super) fn range_body(
+pub(crate) fn range_body(
     response: Response,
     range: ByteRange,
     pinned: &ObjectIdentity,
@@ -194,7 +194,7 @@ pub(super) fn may_be_archived(headers: &HeaderMap) -> bool {
 }
 
 /// The CRC-64 of the whole object; one that is no number is as good as none.
-fn crc64(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn crc64(headers: &HeaderMap) -> Option<u64> {
     let value = headers.get(CRC64)?;
     let crc = parse_crc64(value.as_bytes());
     if crc.is_none() {
@@ -236,12 +236,12 @@ pub(super) fn rejected(rejection: Rejection) -> SourceError {
 }
 
 /// All of the object where a part of it was asked for.
-pub(super) fn range_ignored() -> SourceError {
+pub(crate) fn range_ignored() -> SourceError {
     rejected(Rejection::RangeIgnored)
 }
 
 /// A status that is no answer to what was asked.
-pub(super) fn unexpected(status: StatusCode) -> SourceError {
+pub(crate) fn unexpected(status: StatusCode) -> SourceError {
     rejected(Rejection::UnexpectedStatus(status.as_u16()))
 }
 
@@ -298,8 +298,12 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
 
 /// The server's time when it answered.
 pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    let time = DateTimeParser::new().parse_timestamp(headers.get(DATE)?.as_bytes()).ok()?;
-    Some(time.into())
+    parse_date(headers.get(DATE)?.to_str().ok()?)
+}
+
+/// A time as HTTP writes it.
+pub(crate) fn parse_date(text: &str) -> Option<SystemTime> {
+    Some(DateTimeParser::new().parse_timestamp(text).ok()?.into())
 }
 
 /// `Content-Length`, where there is one; all of them, where there are several (RFC 9110, 8.6).
@@ -315,6 +319,16 @@ pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, SourceE
         return Err(SourceError::protocol("the server gives a length that is no number"));
     }
     Ok(first)
+}
+
+/// The ETag, with its quotes.
+pub(crate) fn etag(headers: &HeaderMap) -> Option<String> {
+    text(headers, &ETAG)
+}
+
+/// The version id.
+pub(crate) fn version_id(headers: &HeaderMap) -> Option<String> {
+    text(headers, &VERSION_ID)
 }
 
 /// The value of a header; one that is empty or not of visible characters is as good as none.

@@ -3,6 +3,7 @@
 use super::ServiceError;
 use crate::error::{BoxError, MAX_MESSAGE, printable};
 use crate::{Error, ErrorKind};
+use http::{HeaderMap, StatusCode};
 use ossget_core::Failure;
 use ossget_sign::{SignError, SignErrorKind};
 use ossget_transport::{TransportError, TransportErrorKind};
@@ -62,7 +63,15 @@ impl SourceError {
         let mut this = Self::new(failure, service.to_string());
         this.0.hint = service.hint().map(Cow::Owned);
         this.0.retry_after = retry_after;
+        if service.code() == Some("FileAlreadyExists") {
+            this.0.kind = ErrorKind::Exists;
+        }
         this.with_service(service)
+    }
+
+    /// A refusal by its status and headers alone.
+    pub(crate) fn refused_with(status: StatusCode, headers: &HeaderMap) -> Self {
+        Self::of_service(ServiceError::read(status, headers, b"", &[]), None)
     }
 
     /// The same refusal in other words, and final.

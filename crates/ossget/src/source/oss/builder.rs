@@ -1,7 +1,7 @@
 //! How a source of objects of OSS is made.
 
-use super::OssSource;
 use super::options::{self, Precondition, TrafficLimit};
+use super::{OssSource, Requests};
 use crate::credentials::CredentialsProvider;
 use crate::endpoint::{Addressing, Endpoint};
 use crate::error::printable;
@@ -207,7 +207,7 @@ impl OssSourceBuilder {
         let preconditions = preconditions.collect::<Result<HeaderMap, Error>>()?;
         // A proxy that compresses on the way would change the bytes.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let source = OssSource {
+        let requests = Requests {
             transport: self.transport,
             endpoint: self.endpoint,
             addressing,
@@ -216,14 +216,12 @@ impl OssSourceBuilder {
             limits: self.limits,
             plaintext: self.plaintext,
             headers,
-            preconditions,
-            overrides: self.overrides,
             clock: Clock::default(),
         };
-        if source.refuses_plaintext() && !source.credentials.is_anonymous() {
-            return Err(plaintext_refused(&source.endpoint));
+        if requests.refuses_plaintext() && !requests.credentials.is_anonymous() {
+            return Err(plaintext_refused(&requests.endpoint));
         }
-        Ok(source)
+        Ok(OssSource { requests: Arc::new(requests), preconditions, overrides: self.overrides })
     }
 }
 
@@ -235,7 +233,7 @@ pub(super) fn plaintext_refused(endpoint: &Endpoint) -> Error {
 
 /// Whether a header is this crate's, the signer's or the transport's to set. Preconditions are
 /// the download's: a 304 or 412 to another one would be misread.
-fn is_reserved(name: &str) -> bool {
+pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with("if-")
 }
 

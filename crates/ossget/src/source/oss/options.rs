@@ -3,6 +3,9 @@
 use crate::Error;
 use crate::error::printable;
 use http::{HeaderName, HeaderValue};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use std::time::SystemTime;
 
 /// The rate at which the service sends one answer, in bits a second (OSS documentation,
 /// "Single-connection bandwidth throttling"). Several connections have it each.
@@ -59,7 +62,19 @@ impl Precondition {
         Some(make(value.to_owned()))
     }
 
-    pub(super) fn header(&self) -> Result<(HeaderName, HeaderValue), Error> {
+    /// The object was modified after this time, which counts in whole seconds.
+    #[must_use]
+    pub fn modified_since(time: SystemTime) -> Self {
+        Self::IfModifiedSince(http_date(time))
+    }
+
+    /// The object was not modified after this time, which counts in whole seconds.
+    #[must_use]
+    pub fn unmodified_since(time: SystemTime) -> Self {
+        Self::IfUnmodifiedSince(http_date(time))
+    }
+
+    pub(crate) fn header(&self) -> Result<(HeaderName, HeaderValue), Error> {
         use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
         let (name, value) = match self {
             Self::IfMatch(etag) => (IF_MATCH, etag),
@@ -72,6 +87,12 @@ impl Precondition {
         })?;
         Ok((name, value))
     }
+}
+
+/// A time as HTTP writes it; the earliest there is where it cannot be written.
+fn http_date(time: SystemTime) -> String {
+    let stamp = Timestamp::try_from(time).unwrap_or(Timestamp::MIN);
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&stamp).unwrap_or_default()
 }
 
 /// Whether each of these parameters replaces a header of an answer, and is given once.

@@ -3,9 +3,14 @@ mod requests;
 mod verdicts;
 
 use super::*;
-use crate::credentials::{Anonymous, StaticCredentials};
+use crate::credentials::{Anonymous, Credentials, StaticCredentials};
+use crate::endpoint::Addressing;
 use crate::source::canned::{Canned, Reply};
+use http::header::AUTHORIZATION;
+use ossget_core::Failure;
+use ossget_sign::Signer;
 use std::error::Error as StdError;
+use std::time::SystemTime;
 
 pub(super) const HOST: &str = "https://oss-cn-hangzhou.aliyuncs.com";
 pub(super) const ETAG: &str = "\"5B3C1A2E053D763E1B002CC607C5A0FE\"";

@@ -1,7 +1,8 @@
 //! The parameters of a URL that others may read an object by.
 
+use super::OssSource;
 use super::options::REQUEST_PAYER;
-use super::{OssSource, version_query};
+use super::requests::version_query;
 use crate::error::printable;
 use crate::source::SourceError;
 use crate::{Error, Object};
@@ -15,7 +16,7 @@ impl OssSource {
         wanted: &[(String, String)],
     ) -> Result<Vec<(String, String)>, SourceError> {
         let mut query = version_query(object);
-        if self.headers.contains_key(REQUEST_PAYER) {
+        if self.requests.headers.contains_key(REQUEST_PAYER) {
             query.push((REQUEST_PAYER.to_string(), "requester".to_owned()));
         }
         for (name, value) in wanted {

@@ -1,7 +1,6 @@
 //! What is sent.
 
 use super::*;
-use crate::Credentials;
 use crate::Error;
 use async_trait::async_trait;
 use bytes::Bytes;
