@@ -18,7 +18,7 @@ pub use uploading::{Upload, UploadedPart};
 
 use crate::budget::Budget;
 use crate::patience::{Patience, with_patience};
-use crate::source::{Call, Requests, Source, SourceError};
+use crate::source::{Call, Pace, Requests, SourceError, answer};
 use crate::{Client, Error, ErrorKind, Object, ObjectUrl};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -31,13 +31,15 @@ use std::time::Duration;
 /// One bucket of OSS: its objects read, listed, written, copied and deleted, each by the requests
 /// that this takes and no others. Cheap to clone; made by [`Client::bucket`].
 ///
+/// Objects are those that [`object`](Self::object) names; one of another bucket is asked for there, as
+/// for a copy.
+///
 /// What fails in passing is tried again for as long as [`patience`](Self::patience). What must not
 /// happen twice, such as creating an object that must not be there, is tried again only where the
 /// service certainly did not do it.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     requests: Arc<Requests>,
-    source: Arc<dyn Source>,
     budget: Budget,
     name: String,
     patience: Duration,
@@ -61,7 +63,6 @@ impl Client {
         })?;
         Ok(Bucket {
             requests,
-            source: Arc::clone(&self.source),
             budget: self.budget.clone(),
             name,
             patience: PATIENCE,
@@ -118,19 +119,30 @@ impl Bucket {
             Error::new(ErrorKind::Config, "that is no HTTP method").with_source(error)
         })?;
         let call = Call::of_object(method, object, HeaderMap::new());
-        self.requests.presign(&call, lifetime).await?.to_string().parse()
+        self.requests.presign(call, lifetime).await?.to_string().parse()
     }
 
     /// Sends a request that may be carried out twice.
     async fn exchange(&self, call: &Call<'_>) -> Result<Response, Error> {
-        with_patience(self.patience, || self.requests.exchange(call)).await
+        with_patience(self.patience, || self.attempt(call)).await
+    }
+
+    /// One attempt, whose answer is one of the service's: something in between that says it is well
+    /// has done nothing.
+    async fn attempt(&self, call: &Call<'_>) -> Result<Response, SourceError> {
+        let response = self.requests.exchange(call).await?;
+        let seen = match response.head.status.is_success() {
+            true => answer::be_of_service(&response.head.headers),
+            false => Err(answer::unexpected(response.head.status)),
+        };
+        seen.map(|()| response).map_err(|error| self.requests.told(error))
     }
 
     /// Sends a request that must not be carried out twice.
     async fn exchange_once(&self, call: &Call<'_>) -> Result<Response, Error> {
         let mut patience = Patience::new(self.patience);
         loop {
-            match self.requests.exchange(call).await {
+            match self.attempt(call).await {
                 Ok(response) => return Ok(response),
                 Err(error) if was_not_done(&error) => {
                     tokio::time::sleep(patience.wait(error, Duration::ZERO)?).await;
@@ -145,7 +157,7 @@ impl Bucket {
     /// A request to the bucket itself.
     fn call(&self, method: Method, query: Vec<(String, String)>) -> Call<'_> {
         let (bucket, headers) = (self.name.as_str(), HeaderMap::new());
-        Call { method, bucket, key: None, query, headers, body: Bytes::new() }
+        Call { method, bucket, key: None, query, headers, body: Bytes::new(), pace: Pace::Usual }
     }
 }
 
@@ -162,7 +174,12 @@ fn was_not_done(error: &SourceError) -> bool {
                 | TransportErrorKind::TlsHandshake
         )
     );
-    unsent || matches!(error.failure(), Failure::Unsent | Failure::Scarce | Failure::Throttled)
+    match error.failure() {
+        Failure::Unsent | Failure::Scarce => true,
+        // A bare 503 may be a proxy's, whose connection to the service broke.
+        Failure::Throttled => error.service_code().is_some(),
+        _ => unsent,
+    }
 }
 
 /// A parameter without a value.

@@ -108,6 +108,23 @@ impl Error {
         }))
     }
 
+    /// The same error without its cause, for each of several things that it is about.
+    #[must_use]
+    pub fn repeated(&self) -> Self {
+        let inner = &self.0;
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            message: inner.message.clone(),
+            resumable: inner.resumable,
+            service: inner.service.clone(),
+            host: inner.host.clone(),
+            attempts: inner.attempts,
+            range: inner.range,
+            hint: inner.hint.clone(),
+            source: None,
+        }))
+    }
+
     /// Sets the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -13,7 +13,7 @@ mod url;
 pub(crate) use answer::{date, parse_date};
 pub(crate) use error::kind_of;
 pub use error::{SourceError, transport_failure};
-pub(crate) use oss::{Call, RANGE_BEHAVIOR, Requests, is_reserved};
+pub(crate) use oss::{Call, Pace, RANGE_BEHAVIOR, Requests, is_reserved, of_version};
 pub use oss::{OssSource, OssSourceBuilder, Plaintext, Precondition, Signing, TrafficLimit};
 pub(crate) use service_error::ServiceError;
 pub use url::UrlSource;

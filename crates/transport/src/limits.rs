@@ -10,7 +10,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Name lookup, TCP connect and TLS handshake together.
     pub connect: Duration,
-    /// From the last byte of the request to the end of the response head.
+    /// From the first byte of the request to the end of the response head: whoever sends a long body
+    /// gives it more time.
     pub head: Duration,
 }
 

@@ -134,6 +134,7 @@ fn names_region(endpoint: &str) -> bool {
 
 fn bucket(url: &str) -> Result<&str, Error> {
     let rest = url.strip_prefix("oss://");
-    let rest = rest.ok_or_else(|| generic(format!("{url:?} is not of the form oss://bucket")))?;
+    // Not shown: it may be a presigned URL.
+    let rest = rest.ok_or_else(|| generic("the URL is not of the form oss://bucket"))?;
     Ok(rest.split('/').next().unwrap_or_default())
 }

@@ -22,7 +22,7 @@ impl OssStore {
         let keys: Vec<String> = paths.iter().map(ToString::to_string).collect();
         let deleted = match self.bucket.delete_all(&keys).await {
             Ok(deleted) => deleted,
-            Err(error) => keys.iter().map(|_| Err(again(&error))).collect(),
+            Err(error) => keys.iter().map(|_| Err(error.repeated())).collect(),
         };
         let mut deleted = paths.into_iter().zip(deleted).map(|(path, deleted)| match deleted {
             Ok(()) => Ok(path),
@@ -34,11 +34,6 @@ impl OssStore {
         };
         batch.into_iter().filter_map(outcome).collect()
     }
-}
-
-/// The error of a request for each of the objects that it was about.
-fn again(error: &ossget::Error) -> ossget::Error {
-    ossget::Error::new(error.kind(), error.to_string())
 }
 
 /// Keys of one request at most.

@@ -10,7 +10,7 @@ pub(super) const STORE: &str = "OSS";
 pub(super) fn told(error: ossget::Error, path: &Path) -> Error {
     let path = path.to_string();
     match error.kind() {
-        ErrorKind::NotFound => Error::NotFound { path, source: error.into() },
+        ErrorKind::NotFound if is_missing(&error) => Error::NotFound { path, source: error.into() },
         ErrorKind::Exists => Error::AlreadyExists { path, source: error.into() },
         ErrorKind::PreconditionFailed if error.status() == Some(304) => {
             Error::NotModified { path, source: error.into() }
@@ -35,6 +35,12 @@ pub(super) fn generic(error: impl Into<Box<dyn std::error::Error + Send + Sync>>
 /// What OSS has no operation for.
 pub(super) fn not_implemented(operation: &str) -> Error {
     Error::NotImplemented { operation: operation.to_owned(), implementer: STORE.to_owned() }
+}
+
+/// Whether the object is not there; otherwise it must be restored first, or something else is not
+/// there. Whoever takes an object for missing may write another one in its place.
+fn is_missing(error: &ossget::Error) -> bool {
+    !matches!(error.service_code(), Some("InvalidObjectState" | "NoSuchBucket" | "NoSuchUpload"))
 }
 
 /// Whether the service does not know who asks.

@@ -62,7 +62,7 @@ impl OssStore {
         let mut objects = Vec::with_capacity(page.objects.len());
         for listed in &page.objects {
             // The folder itself, to some tools.
-            if listed.key == prefix {
+            if listed.key == prefix && prefix.ends_with('/') {
                 continue;
             }
             objects.extend(self.path(&listed.key)?.map(|path| meta(path, listed)));

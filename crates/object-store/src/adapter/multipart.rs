@@ -6,6 +6,7 @@ use super::object_store::multipart::PartId;
 use super::object_store::{
     Error, MultipartId, PutMultipartOptions, PutPayload, PutResult, path::Path,
 };
+use super::upload::MOST_PARTS;
 use ossget::bucket::{Upload, UploadedPart};
 
 impl OssStore {
@@ -57,7 +58,9 @@ impl OssStore {
 /// OSS counts from 1.
 fn number(part_idx: usize) -> Result<u16, Error> {
     let number = part_idx.checked_add(1).and_then(|number| u16::try_from(number).ok());
-    number.ok_or_else(|| generic("an object has 10,000 parts at most: write larger ones"))
+    number
+        .filter(|number| *number <= MOST_PARTS)
+        .ok_or_else(|| generic("an object has 10,000 parts at most: write larger ones"))
 }
 
 /// A part as the caller keeps it: its ETag, and what the whole's CRC-64 is computed from.

@@ -24,7 +24,8 @@ impl OssStore {
             let stat = self.bucket.head(&object, &preconditions).await;
             let stat = stat.map_err(|error| told(error, path))?;
             let nothing = GetResultPayload::Stream(stream::empty().boxed());
-            return Ok(get_result(nothing, meta(path, &stat), 0..0, kept(&stat)));
+            let range = 0..stat.identity.size;
+            return Ok(get_result(nothing, meta(path, &stat), range, kept(&stat)));
         }
         let mut get = Get::default();
         get.extent = extent(options.range)?;

@@ -65,6 +65,10 @@ impl ObjectStoreSource {
     }
 
     async fn ask(&self, object: &Object, options: GetOptions) -> Result<GetResult, SourceError> {
+        if object.bucket() != self.name {
+            let what = "the object is one of another store";
+            return Err(SourceError::new(Failure::Fatal, what).with_kind(ErrorKind::Config));
+        }
         let path = path(object.key())?;
         self.store.get_opts(&path, options).await.map_err(failed)
     }

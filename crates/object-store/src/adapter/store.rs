@@ -58,6 +58,12 @@ impl OssStore {
         Self { bucket, illegal_keys: IllegalKeys::Skip }
     }
 
+    /// The bucket.
+    #[must_use]
+    pub const fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
     /// What becomes of a listed key that no path can be; left out unless set.
     #[must_use]
     pub const fn illegal_keys(mut self, what: IllegalKeys) -> Self {

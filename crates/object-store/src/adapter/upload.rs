@@ -89,4 +89,4 @@ impl MultipartUpload for OssUpload {
 }
 
 /// Parts of an object at most (OSS documentation, "Limits").
-const MOST_PARTS: u16 = 10_000;
+pub(super) const MOST_PARTS: u16 = 10_000;

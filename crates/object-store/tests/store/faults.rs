@@ -161,6 +161,73 @@ macro_rules! faults {
             }
 
             #[tokio::test]
+            async fn an_upload_that_was_aborted_unheard_is_aborted() {
+                let (rig, _) = rig().await;
+                let mut upload = rig.store().put_multipart(&path()).await.unwrap();
+                let cut = Fault::CutHead { bytes: 5, how: ossget_testkit::Close::Fin };
+                rig.sim.fault(On::delete().nth(1), cut);
+                upload.abort().await.unwrap();
+            }
+
+            #[tokio::test]
+            async fn a_long_range_of_an_object_that_shrinks_has_no_hole() {
+                let rig = Rig::new().await;
+                rig.sim.put_object("dir/object.bin", Content::generated(9, 40 << 20));
+                let late = On::get().range_start(|start| start > 0).nth(1);
+                rig.sim.fault(late, Fault::ReplaceObjectNow(Content::generated(9, 1 << 20)));
+                let got = rig.store().get_ranges(&path(), &[0..40 << 20]).await;
+                assert!(matches!(got, Err(Error::Precondition { .. })), "{got:?}");
+            }
+
+            #[tokio::test]
+            async fn an_answer_of_somebody_in_between_is_no_success() {
+                let (rig, _) = rig().await;
+                let store = rig.store();
+                let store = adapter::OssStore::of(impatient(&store));
+                for name in ["x-oss-request-id", "etag", "x-oss-hash-crc64ecma"] {
+                    rig.sim.fault(On::any().always(), Fault::no_header(name));
+                }
+                assert!(store.put(&path(), "x".into()).await.is_err());
+                assert!(store.delete(&path()).await.is_err());
+                assert!(store.get(&path()).await.is_err());
+            }
+
+            /// The store's bucket, without patience.
+            fn impatient(store: &adapter::OssStore) -> ossget::bucket::Bucket {
+                store.bucket().clone().patience(Duration::ZERO)
+            }
+
+            #[tokio::test]
+            async fn a_large_object_is_copied_in_parts() {
+                let rig = Rig::new().await;
+                let content = Content::generated(9, (1 << 30) + 5);
+                rig.sim.put_object("large", content.clone());
+                let (from, to) = (Path::from("large"), Path::from("copy"));
+                rig.store().copy(&from, &to).await.unwrap();
+                let copy = rig.sim.object("copy").unwrap();
+                assert_eq!((copy.size(), copy.crc64()), (content.size(), content.crc64()));
+                let parts = rig.sim.requests().into_iter().filter(|it| it.method == "PUT");
+                assert_eq!(parts.count(), 5);
+            }
+
+            #[tokio::test]
+            async fn a_page_has_the_object_that_is_called_like_its_prefix() {
+                use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
+                let (rig, _) = rig().await;
+                let (store, all) = (rig.store(), PaginatedListOptions::default());
+                let page = store.list_paginated(Some("dir/object.bin"), all).await.unwrap();
+                assert_eq!(page.result.objects.len(), 1);
+            }
+
+            #[tokio::test]
+            async fn an_archived_object_is_not_taken_for_missing() {
+                let (rig, _) = rig().await;
+                rig.sim.fault(On::get().always(), Fault::status(403, "InvalidObjectState"));
+                let error = rig.store().get(&path()).await.unwrap_err();
+                assert!(matches!(error, Error::Generic { .. }), "{error}");
+            }
+
+            #[tokio::test]
             async fn keys_that_are_no_paths_are_left_out_or_refused() {
                 let (rig, _) = rig().await;
                 for key in ["a//b", "dir/", "../c"] {

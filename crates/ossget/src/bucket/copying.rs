@@ -2,7 +2,7 @@
 
 use super::{Bucket, Overwrite, Upload, UploadedPart, Written, document};
 use crate::patience::with_patience;
-use crate::source::{Call, answer};
+use crate::source::{Call, Pace, answer};
 use crate::{Error, ErrorKind, Object, ObjectStat};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -38,7 +38,8 @@ impl Bucket {
         }
         let mut headers = overwrite.header();
         headers.extend(source);
-        let call = Call::of_object(Method::PUT, to, headers);
+        let mut call = Call::of_object(Method::PUT, to, headers);
+        call.pace = Pace::Slow;
         let written = Written::told_by(&self.exchange_heeding(&call, overwrite).await?);
         written.checked(stat.identity.crc64)
     }
@@ -85,6 +86,7 @@ impl Bucket {
         let mut call = upload.part_call(number, source.clone());
         let header = range.header().map(|range| range.to_string()).unwrap_or_default();
         call.headers.insert(COPY_SOURCE_RANGE, value(&header)?);
+        call.pace = Pace::Slow;
         with_patience(self.patience, || async {
             let response = self.requests.exchange(&call).await?;
             let crc64 = answer::crc64(&response.head.headers);
@@ -129,7 +131,7 @@ fn is_kept(name: &str) -> bool {
         "content-type",
         "expires",
     ];
-    OF_HTTP.contains(&name) || name.starts_with("x-oss-meta-") || name == "x-oss-storage-class"
+    OF_HTTP.contains(&name) || name.starts_with("x-oss-meta-")
 }
 
 /// The ranges of the parts that an object of this size is copied in.

@@ -7,7 +7,7 @@ use crate::{Error, ErrorKind, Object};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What became of each key, in the order of the keys.
 pub type Deletion = Vec<Result<(), Error>>;
@@ -40,6 +40,7 @@ impl Bucket {
             return Ok(vec![self.delete(object).await]);
         }
         let mut deleted = HashSet::new();
+        let mut failed = HashMap::new();
         // XML has no way to write certain characters that keys may hold.
         let (writable, others): (Vec<&Object>, Vec<&Object>) =
             objects.iter().partition(|object| object.key().chars().all(is_writable));
@@ -47,13 +48,16 @@ impl Bucket {
             deleted.extend(self.delete_listed(&writable).await?);
         }
         for object in others {
-            self.delete(object).await?;
-            deleted.insert(object.key().to_owned());
+            match self.delete(object).await {
+                Ok(()) => drop(deleted.insert(object.key().to_owned())),
+                Err(error) => drop(failed.insert(object.key().to_owned(), error)),
+            }
         }
-        Ok(keys
-            .iter()
-            .map(|key| if deleted.contains(key) { Ok(()) } else { Err(left()) })
-            .collect())
+        let outcome = |key: &String| match deleted.contains(key) {
+            true => Ok(()),
+            false => Err(failed.remove(key).unwrap_or_else(left)),
+        };
+        Ok(keys.iter().map(outcome).collect())
     }
 
     async fn delete_listed(&self, objects: &[&Object]) -> Result<Vec<String>, Error> {

@@ -3,7 +3,7 @@
 use super::Bucket;
 use crate::budget::MeteredBody;
 use crate::patience::{Patience, with_patience};
-use crate::source::{Call, RANGE_BEHAVIOR, SourceError, answer, next_chunk};
+use crate::source::{Call, RANGE_BEHAVIOR, SourceError, answer, next_chunk, of_version};
 use crate::{Error, ErrorKind, ExtentRequest, Object, ObjectStat, Precondition};
 use bytes::{Bytes, BytesMut};
 use crc_fast::{CrcAlgorithm, Digest};
@@ -70,7 +70,9 @@ impl Bucket {
             let response = self.requests.exchange(&call).await.map_err(refused)?;
             let headers = &response.head.headers;
             match response.head.status {
-                StatusCode::OK => Ok(ObjectStat::new(answer::identity(headers)?, headers)),
+                StatusCode::OK => answer::identity(headers)
+                    .and_then(|identity| of_version(identity, object.version()))
+                    .map(|identity| ObjectStat::new(identity, headers)),
                 StatusCode::NOT_MODIFIED => Err(not_modified(headers)),
                 other => Err(answer::unexpected(other)),
             }
@@ -99,12 +101,28 @@ impl Bucket {
         let call = Call::of_object(Method::GET, object, headers);
         let (stat, range, granted, body) = with_patience(self.patience, || async {
             let response = self.requests.exchange(&call).await.map_err(refused)?;
-            answered(response, get.extent).map_err(|error| self.requests.told(error))
+            answered(response, object, get.extent).map_err(|error| self.requests.told(error))
         })
         .await?;
         let mut got = self.body(object, stat.identity.clone(), range);
         got.current = (granted.len() == range.len()).then(|| self.budget.meter(body));
         Ok(Got { stat, range, body: got })
+    }
+
+    /// Asks for a range of the content that is known, without what the caller wants answers to be
+    /// called: this one is compared with the first.
+    async fn ask(
+        &self,
+        object: &Object,
+        range: ByteRange,
+        identity: &ObjectIdentity,
+    ) -> Result<Body, SourceError> {
+        let mut headers = answer::range_headers(range, identity)?;
+        headers.insert(RANGE_BEHAVIOR, HeaderValue::from_static("standard"));
+        let response =
+            self.requests.exchange(&Call::of_object(Method::GET, object, headers)).await?;
+        let got = answer::range_body(response, range, identity);
+        got.map(|got| got.body).map_err(|error| self.requests.told(error))
     }
 
     /// The bytes of a range of a known object, not asked for yet.
@@ -140,6 +158,8 @@ impl GotBody {
     ///
     /// No byte is lost when it is dropped.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        // However long it was not asked for.
+        self.patience = Patience::new(self.bucket.patience);
         while !self.rest.is_empty() {
             match self.arrival().await {
                 Ok(chunk) => return Ok(Some(chunk)),
@@ -179,8 +199,8 @@ impl GotBody {
         let body = match self.current.take() {
             Some(body) => body,
             None => {
-                let asked = self.bucket.source.get_range(&self.object, self.rest, &self.identity);
-                self.bucket.budget.meter(asked.await?.body)
+                let asked = self.bucket.ask(&self.object, self.rest, &self.identity);
+                self.bucket.budget.meter(asked.await?)
             }
         };
         let body = self.current.insert(body);
@@ -193,12 +213,11 @@ impl GotBody {
         if let Some(digest) = &mut self.digest {
             digest.update(&chunk);
         }
-        self.patience = Patience::new(self.bucket.patience);
         Ok(chunk)
     }
 
-    fn conclude(&mut self) -> Result<(), Error> {
-        let found = self.digest.take().map(|digest| digest.finalize());
+    fn conclude(&self) -> Result<(), Error> {
+        let found = self.digest.as_ref().map(Digest::finalize);
         match (found, self.identity.crc64) {
             (Some(found), Some(expected)) if found != expected => {
                 let what = "the bytes do not match the object's CRC-64";
@@ -212,7 +231,11 @@ impl GotBody {
 type Answered = (ObjectStat, ByteRange, ByteRange, Body);
 
 /// What the object is, which bytes were meant, which of them come, and these.
-fn answered(response: Response, extent: ExtentRequest) -> Result<Answered, SourceError> {
+fn answered(
+    response: Response,
+    object: &Object,
+    extent: ExtentRequest,
+) -> Result<Answered, SourceError> {
     let headers = &response.head.headers;
     let identity = match response.head.status {
         StatusCode::PARTIAL_CONTENT => answer::identity_by_range(headers)?,
@@ -220,6 +243,7 @@ fn answered(response: Response, extent: ExtentRequest) -> Result<Answered, Sourc
         StatusCode::NOT_MODIFIED => return Err(not_modified(headers)),
         other => return Err(answer::unexpected(other)),
     };
+    let identity = of_version(identity, object.version())?;
     let range = extent.resolve(identity.size).ok_or_else(|| {
         SourceError::protocol("the server answers a range that the object does not have")
     })?;

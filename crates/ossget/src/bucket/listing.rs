@@ -71,7 +71,7 @@ impl Bucket {
         with_patience(self.patience, || async {
             let response = self.requests.exchange(&call).await?;
             let page: Page = document::read(response, self.read_timeout).await?;
-            page.listing().map_err(|error| self.requests.told(error))
+            page.listing(list.token.as_deref()).map_err(|error| self.requests.told(error))
         })
         .await
     }
@@ -130,8 +130,10 @@ struct CommonPrefixes {
 }
 
 impl Page {
-    fn listing(self) -> Result<Listing, SourceError> {
-        if self.is_truncated && self.next.as_ref().is_none_or(String::is_empty) {
+    fn listing(self, token: Option<&str>) -> Result<Listing, SourceError> {
+        let next = self.next.as_deref().map(document::decoded).transpose()?;
+        let next = next.filter(|next| self.is_truncated && !next.is_empty());
+        if self.is_truncated && (next.is_none() || next.as_deref() == token) {
             // Asked again from the beginning, it would never end.
             return Err(SourceError::protocol(
                 "the listing is cut short and cannot be gone on with",
@@ -142,7 +144,7 @@ impl Page {
         Ok(Listing {
             objects: objects.collect::<Result<_, _>>()?,
             prefixes: prefixes.collect::<Result<_, _>>()?,
-            next: self.next.filter(|_| self.is_truncated),
+            next,
         })
     }
 }

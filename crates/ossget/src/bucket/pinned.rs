@@ -26,7 +26,7 @@ impl Bucket {
 
 impl PinnedObject {
     /// The bytes of a range, clipped at the end of the object: by one request up to 16 MiB, beyond
-    /// that by one for every 8 MiB, eight of them at once.
+    /// that by one for every 8 MiB, eight of them at once after the first.
     ///
     /// Ranges can be asked for at the same time. Before the first answer nothing is known of the
     /// object, so these requests are not pinned: their answers are compared.
@@ -43,23 +43,24 @@ impl PinnedObject {
         if range.len() <= MOST_AT_ONCE {
             return self.part(range).await;
         }
-        let parts = stream::iter(parts(range)).map(|part| self.part_if_any(part, range));
+        // The first part tells how long the object is.
+        let first = ByteRange::new(range.start(), range.start().saturating_add(PART));
+        let first = self.part(first.unwrap_or(range)).await?;
+        let (Some(identity), Some(rest)) =
+            (self.identity.get(), ByteRange::new(range.start().saturating_add(PART), range.end()))
+        else {
+            return Ok(first);
+        };
+        let Some(rest) = ExtentRequest::Slice(rest).resolve(identity.size) else {
+            return Ok(first);
+        };
+        let parts = stream::iter(parts(rest)).map(|part| self.part(part));
         let parts: Vec<Bytes> = parts.buffered(PARALLEL).try_collect().await?;
-        let mut all = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
+        let len = parts.iter().map(Bytes::len).sum::<usize>() + first.len();
+        let mut all = BytesMut::with_capacity(len);
+        all.extend_from_slice(&first);
         parts.iter().for_each(|part| all.extend_from_slice(part));
         Ok(all.freeze())
-    }
-
-    /// A part of a longer range, which may reach beyond the end of the object.
-    async fn part_if_any(&self, part: ByteRange, whole: ByteRange) -> Result<Bytes, Error> {
-        match self.part(part).await {
-            Err(error)
-                if error.kind() == ErrorKind::RangeBeyondEnd && part.start() > whole.start() =>
-            {
-                Ok(Bytes::new())
-            }
-            other => other,
-        }
     }
 
     async fn part(&self, range: ByteRange) -> Result<Bytes, Error> {

@@ -88,8 +88,9 @@ impl Put {
             if is_reserved(name.as_str()) {
                 return Err(refused("one that is free to set"));
             }
-            let value = HeaderValue::from_str(value)
-                .map_err(|error| refused("one of visible ASCII characters").with_source(error))?;
+            // Also such as came from the service and are no ASCII.
+            let value = HeaderValue::from_bytes(value.as_bytes())
+                .map_err(|error| refused("without control characters").with_source(error))?;
             headers.insert(name, value);
         }
         Ok(headers)

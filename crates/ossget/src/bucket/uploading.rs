@@ -3,7 +3,7 @@
 use super::putting::crc64;
 use super::{Bucket, Overwrite, Put, Written, document, flag, parameter};
 use crate::patience::with_patience;
-use crate::source::Call;
+use crate::source::{Call, Pace};
 use crate::{Error, ErrorKind, Object};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -125,6 +125,7 @@ impl Bucket {
         let crc64 = parts.iter().try_fold(0, |crc, part| Some(combine(crc, part.crc64?, part.len)));
         let mut call = upload.call(Method::POST, overwrite.header());
         call.body = Bytes::from(list(&parts));
+        call.pace = Pace::Slow;
         match self.exchange_heeding(&call, overwrite).await {
             Ok(response) => Written::told_by(&response).checked(crc64),
             Err(error) => match crc64.filter(|_| may_be_done(&error)) {
@@ -140,7 +141,10 @@ impl Bucket {
     ///
     /// Those of the service.
     pub async fn abort_upload(&self, upload: &Upload) -> Result<(), Error> {
-        self.exchange(&upload.call(Method::DELETE, HeaderMap::new())).await.map(drop)
+        match self.exchange(&upload.call(Method::DELETE, HeaderMap::new())).await {
+            Err(error) if !may_be_done(&error) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The object of this CRC-64, if it is what stands there.

@@ -67,14 +67,20 @@ pub(crate) fn identity_by_range(headers: &HeaderMap) -> Result<ObjectIdentity, S
 }
 
 fn marked_identity(headers: &HeaderMap, length: u64) -> Result<ObjectIdentity, SourceError> {
-    let marks = [&ETAG, &CRC64, &REQUEST_ID];
-    if !marks.into_iter().any(|mark| headers.contains_key(mark)) {
-        // A login page of some network in between, for instance.
-        return Err(SourceError::protocol(
-            "the answer is none of OSS: it has neither an ETag nor a CRC-64 nor a request id",
-        ));
-    }
+    be_of_service(headers)?;
     identity_of(headers, length)
+}
+
+/// Fails for an answer that is none of the service's: a login page of some network in between, for
+/// instance.
+pub(crate) fn be_of_service(headers: &HeaderMap) -> Result<(), SourceError> {
+    let marks = [&ETAG, &CRC64, &REQUEST_ID];
+    match marks.into_iter().any(|mark| headers.contains_key(mark)) {
+        true => Ok(()),
+        false => Err(SourceError::protocol(
+            "the answer is none of OSS: it has neither an ETag nor a CRC-64 nor a request id",
+        )),
+    }
 }
 
 /// What the headers say of an object of this length.
@@ -132,7 +138,7 @@ fn empty_range() -> SourceError {
 }
 
 /// What makes a GET one of a range of the pinned content.
-pub(super) fn range_headers(
+pub(crate) fn range_headers(
     range: ByteRange,
     pinned: &ObjectIdentity,
 ) -> Result<HeaderMap, SourceError> {

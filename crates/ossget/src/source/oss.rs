@@ -8,7 +8,7 @@ mod url_query;
 pub(crate) use builder::is_reserved;
 pub use builder::{OssSourceBuilder, Plaintext, Signing};
 pub use options::{Precondition, TrafficLimit};
-pub(crate) use requests::{Call, Requests};
+pub(crate) use requests::{Call, Pace, Requests};
 
 use super::answer;
 use super::{Opening, ProcessedBody, RangeBody, Source, SourceError};
@@ -170,7 +170,7 @@ impl Source for OssSource {
     ) -> Result<ObjectUrl, SourceError> {
         let mut call = Call::of_object(Method::GET, object, HeaderMap::new());
         call.query = self.url_query(object, query)?;
-        let uri = self.requests.presign(&call, lifetime).await?;
+        let uri = self.requests.presign(call, lifetime).await?;
         uri.to_string().parse().map_err(SourceError::from)
     }
 
@@ -220,7 +220,7 @@ fn failed_precondition(error: SourceError) -> SourceError {
 
 /// Checks that the object described is the version that was asked for. A proxy may leave the
 /// version out of its answer; one that names another has answered something else.
-fn of_version(
+pub(crate) fn of_version(
     mut identity: ObjectIdentity,
     asked: Option<&str>,
 ) -> Result<ObjectIdentity, SourceError> {

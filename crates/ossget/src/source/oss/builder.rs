@@ -242,7 +242,7 @@ const CLOUD_BOX: &str = "oss-cloudbox";
 /// Characters of a refused value that are shown.
 const MAX_SHOWN: usize = 80;
 
-const RESERVED: [&str; 17] = [
+const RESERVED: [&str; 20] = [
     "accept-encoding",
     "authorization",
     "connection",
@@ -257,7 +257,10 @@ const RESERVED: [&str; 17] = [
     "transfer-encoding",
     "upgrade",
     "x-oss-content-sha256",
+    "x-oss-copy-source",
+    "x-oss-copy-source-range",
     "x-oss-date",
+    "x-oss-forbid-overwrite",
     "x-oss-range-behavior",
     "x-oss-security-token",
 ];

@@ -5,7 +5,7 @@ use crate::error::printable;
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The rate at which the service sends one answer, in bits a second (OSS documentation,
 /// "Single-connection bandwidth throttling"). Several connections have it each.
@@ -89,9 +89,9 @@ impl Precondition {
     }
 }
 
-/// A time as HTTP writes it; the earliest there is where it cannot be written.
+/// A time as HTTP writes it: from 1970 to the year 9999.
 fn http_date(time: SystemTime) -> String {
-    let stamp = Timestamp::try_from(time).unwrap_or(Timestamp::MIN);
+    let stamp = Timestamp::try_from(time.max(UNIX_EPOCH)).unwrap_or(Timestamp::MAX);
     DateTimePrinter::new().timestamp_to_rfc9110_string(&stamp).unwrap_or_default()
 }
 
@@ -159,6 +159,17 @@ mod tests {
         for overrides in all {
             let error = check_overrides(&overrides).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{overrides:?}");
+        }
+    }
+
+    #[test]
+    fn every_time_can_be_a_precondition() {
+        let far = UNIX_EPOCH + std::time::Duration::from_secs(1 << 40);
+        for (time, text) in [
+            (UNIX_EPOCH - std::time::Duration::from_secs(1), "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (far, "Thu, 30 Dec 9999 22:00:00 GMT"),
+        ] {
+            assert_eq!(http_date(time), text);
         }
     }
 

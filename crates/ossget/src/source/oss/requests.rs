@@ -2,6 +2,7 @@
 
 use super::Plaintext;
 use super::builder;
+use super::options::REQUEST_PAYER;
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::endpoint::{Addressing, Endpoint, Located};
 use crate::source::SourceError;
@@ -50,6 +51,17 @@ pub(crate) struct Call<'a> {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    pub(crate) pace: Pace,
+}
+
+/// How long the service may take for a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As long as for any.
+    #[default]
+    Usual,
+    /// Ten minutes longer: it copies, or puts together, what may be large.
+    Slow,
 }
 
 /// A request ready to be sent.
@@ -80,21 +92,29 @@ impl Requests {
 
     /// Sends a request, and once more if that may help, until there is a status of success.
     pub(crate) async fn exchange(&self, call: &Call<'_>) -> Result<Response, SourceError> {
-        let (refusal, stamp) = match self.send(self.sign(call).await?).await? {
+        let limits = self.limits(call);
+        let (refusal, stamp) = match self.send(self.sign(call).await?, limits).await? {
             Answer::Success(response) => return Ok(response),
             Answer::Refusal(refusal, stamp) => (refusal, stamp),
         };
         let Some(renewed) = self.renew(call, &refusal, &stamp).await? else {
             return Err(refusal.error);
         };
-        match self.send(renewed).await? {
+        match self.send(renewed, limits).await? {
             Answer::Success(response) => Ok(response),
             Answer::Refusal(refusal, _) => Err(refusal.error),
         }
     }
 
-    async fn send(&self, signed: Signed) -> Result<Answer, SourceError> {
-        let response = self.transport.send(signed.request, self.limits).await?;
+    /// The limits for a request with a body that needs its time on the way.
+    fn limits(&self, call: &Call<'_>) -> Limits {
+        let body = Duration::from_secs(call.body.len() as u64 / SLOWEST_SENDING);
+        let slow = if call.pace == Pace::Slow { SLOW } else { Duration::ZERO };
+        Limits::new(self.limits.connect, self.limits.head + body + slow)
+    }
+
+    async fn send(&self, signed: Signed, limits: Limits) -> Result<Answer, SourceError> {
+        let response = self.transport.send(signed.request, limits).await?;
         let status = response.head.status;
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(Answer::Success(response));
@@ -178,12 +198,18 @@ impl Requests {
     }
 
     /// The URI of a request with its signature in the query, which whoever has it may send for so
-    /// long; without credentials, the plain one.
+    /// long; without credentials, the plain one. What is a header of our own requests must be a
+    /// parameter there, since nobody else would send it.
     pub(crate) async fn presign(
         &self,
-        call: &Call<'_>,
+        mut call: Call<'_>,
         lifetime: Duration,
     ) -> Result<Uri, SourceError> {
+        let is_there = call.query.iter().any(|(name, _)| *name == REQUEST_PAYER.as_str());
+        if self.headers.contains_key(REQUEST_PAYER) && !is_there {
+            call.query.push((REQUEST_PAYER.to_string(), "requester".to_owned()));
+        }
+        let call = &call;
         let Some(credentials) = self.credentials.credentials().await? else {
             return self.uri(call, &encode_query(&call.query));
         };
@@ -245,7 +271,7 @@ impl<'a> Call<'a> {
     pub(crate) fn of_object(method: Method, object: &'a Object, headers: HeaderMap) -> Self {
         let query = version_query(object);
         let (bucket, key) = (object.bucket(), Some(object.key()));
-        Self { method, bucket, key, query, headers, body: Bytes::new() }
+        Self { method, bucket, key, query, headers, body: Bytes::new(), pace: Pace::Usual }
     }
 
     fn unsigned<'b>(&'b self, headers: &'b HeaderMap) -> ossget_sign::Request<'b> {
@@ -292,5 +318,8 @@ pub(super) fn version_query(object: &Object) -> Vec<(String, String)> {
     object.version().map(|id| ("versionId".to_owned(), id.to_owned())).into_iter().collect()
 }
 
+/// Bytes a second at which a body is still sent, 1 Mbit/s.
+const SLOWEST_SENDING: u64 = 128 << 10;
+const SLOW: Duration = Duration::from_secs(600);
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-oss-security-token");
 const NOT_PUBLIC: &str = "give credentials: the object is not public, or not there";
