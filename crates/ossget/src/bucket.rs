@@ -124,7 +124,15 @@ impl Bucket {
 
     /// Sends a request that may be carried out twice.
     async fn exchange(&self, call: &Call<'_>) -> Result<Response, Error> {
-        with_patience(self.patience, || self.attempt(call)).await
+        with_patience(self.patience_for(call), || self.attempt(call)).await
+    }
+
+    /// What takes longer than others is tried again after longer, too.
+    fn patience_for(&self, call: &Call<'_>) -> Duration {
+        match self.patience {
+            Duration::ZERO => Duration::ZERO,
+            patience => patience.saturating_add(call.further_time()),
+        }
     }
 
     /// One attempt, whose answer is one of the service's: something in between that says it is well
@@ -140,7 +148,7 @@ impl Bucket {
 
     /// Sends a request that must not be carried out twice.
     async fn exchange_once(&self, call: &Call<'_>) -> Result<Response, Error> {
-        let mut patience = Patience::new(self.patience);
+        let mut patience = Patience::new(self.patience_for(call));
         loop {
             match self.attempt(call).await {
                 Ok(response) => return Ok(response),

@@ -40,7 +40,13 @@ pub(super) fn not_implemented(operation: &str) -> Error {
 /// Whether the object is not there; otherwise it must be restored first, or something else is not
 /// there. Whoever takes an object for missing may write another one in its place.
 fn is_missing(error: &ossget::Error) -> bool {
-    !matches!(error.service_code(), Some("InvalidObjectState" | "NoSuchBucket" | "NoSuchUpload"))
+    match error.service_code() {
+        // A link is there.
+        Some("SymlinkTargetNotExist") => false,
+        Some(code) => !matches!(code, "InvalidObjectState" | "NoSuchBucket" | "NoSuchUpload"),
+        // Something in between knows nothing of objects.
+        None => error.request_id().is_some(),
+    }
 }
 
 /// Whether the service does not know who asks.

@@ -74,10 +74,11 @@ macro_rules! faults {
             #[tokio::test]
             async fn ranges_of_one_call_are_of_one_content() {
                 let (rig, _) = rig().await;
-                rig.sim.fault(
-                    On::get().range_start(|start| start > 0).nth(1),
-                    Fault::ReplaceObjectNow(Content::generated(8, SIZE)),
-                );
+                // After the first range was answered: both are asked for at once.
+                let second = || On::get().range_start(|start| start > 0).nth(1);
+                rig.sim.fault(second(), Fault::Latency(Duration::from_millis(500)));
+                let other = Fault::ReplaceObjectNow(Content::generated(8, SIZE));
+                rig.sim.fault(second(), other);
                 let (first, last) = (0..10, SIZE - 10..SIZE);
                 let error = rig.store().get_ranges(&path(), &[first, last]).await.unwrap_err();
                 assert!(matches!(error, Error::Precondition { .. }), "{error}");

@@ -48,14 +48,20 @@ impl Bucket {
             deleted.extend(self.delete_listed(&writable).await?);
         }
         for object in others {
-            match self.delete(object).await {
+            let gone = failed.values().find(|error: &&Error| error.is_transient());
+            let outcome = match gone.map(Error::repeated) {
+                // The others would be waited for as long.
+                Some(error) => Err(error),
+                None => self.delete(object).await,
+            };
+            match outcome {
                 Ok(()) => drop(deleted.insert(object.key().to_owned())),
                 Err(error) => drop(failed.insert(object.key().to_owned(), error)),
             }
         }
         let outcome = |key: &String| match deleted.contains(key) {
             true => Ok(()),
-            false => Err(failed.remove(key).unwrap_or_else(left)),
+            false => Err(failed.get(key).map_or_else(left, Error::repeated)),
         };
         Ok(keys.iter().map(outcome).collect())
     }

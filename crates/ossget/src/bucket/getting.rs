@@ -51,7 +51,8 @@ pub struct GotBody {
     current: Option<MeteredBody>,
     /// Where all of the object is read and the service says what its CRC-64 is.
     digest: Option<Digest>,
-    patience: Patience,
+    /// Since the last byte, once something failed; not the time in which nobody asked.
+    patience: Option<Patience>,
 }
 
 impl Bucket {
@@ -140,7 +141,7 @@ impl Bucket {
             rest,
             current: None,
             digest: is_covered.then(|| Digest::new(CrcAlgorithm::Crc64Xz)),
-            patience: Patience::new(self.patience),
+            patience: None,
         }
     }
 }
@@ -158,14 +159,14 @@ impl GotBody {
     ///
     /// No byte is lost when it is dropped.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        // However long it was not asked for.
-        self.patience = Patience::new(self.bucket.patience);
         while !self.rest.is_empty() {
             match self.arrival().await {
                 Ok(chunk) => return Ok(Some(chunk)),
                 Err(error) => {
                     self.current = None;
-                    let wait = self.patience.wait(error, Duration::ZERO);
+                    let time = self.bucket.patience;
+                    let patience = self.patience.get_or_insert_with(|| Patience::new(time));
+                    let wait = patience.wait(error, Duration::ZERO);
                     tokio::time::sleep(wait.map_err(|error| error.with_range(self.rest))?).await;
                 }
             }
@@ -213,6 +214,7 @@ impl GotBody {
         if let Some(digest) = &mut self.digest {
             digest.update(&chunk);
         }
+        self.patience = None;
         Ok(chunk)
     }
 

@@ -88,7 +88,10 @@ impl Put {
             if is_reserved(name.as_str()) {
                 return Err(refused("one that is free to set"));
             }
-            // Also such as came from the service and are no ASCII.
+            // What a service told and was no text would be written back as something else.
+            if value.contains(char::REPLACEMENT_CHARACTER) {
+                return Err(refused("text"));
+            }
             let value = HeaderValue::from_bytes(value.as_bytes())
                 .map_err(|error| refused("without control characters").with_source(error))?;
             headers.insert(name, value);
@@ -118,13 +121,17 @@ impl Written {
         }
     }
 
-    /// Compares what the service has now with what was meant, as far as both are known.
+    /// Compares what the service has now with what was meant, as far as that is known.
     pub(super) fn checked(self, meant: Option<u64>) -> Result<Self, Error> {
         match (self.crc64, meant) {
             (Some(found), Some(meant)) if found != meant => {
                 let what = "what the service has now does not have the CRC-64 that it should have";
                 Err(Error::new(ErrorKind::Integrity, what)
                     .with_hint("write it again: what is there is damaged"))
+            }
+            (None, Some(_)) => {
+                let what = "the service does not tell the CRC-64 of what it has now";
+                Err(Error::new(ErrorKind::Protocol, what))
             }
             _ => Ok(self),
         }

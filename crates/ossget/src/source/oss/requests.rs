@@ -108,9 +108,7 @@ impl Requests {
 
     /// The limits for a request with a body that needs its time on the way.
     fn limits(&self, call: &Call<'_>) -> Limits {
-        let body = Duration::from_secs(call.body.len() as u64 / SLOWEST_SENDING);
-        let slow = if call.pace == Pace::Slow { SLOW } else { Duration::ZERO };
-        Limits::new(self.limits.connect, self.limits.head + body + slow)
+        Limits::new(self.limits.connect, self.limits.head.saturating_add(call.further_time()))
     }
 
     async fn send(&self, signed: Signed, limits: Limits) -> Result<Answer, SourceError> {
@@ -205,18 +203,17 @@ impl Requests {
         mut call: Call<'_>,
         lifetime: Duration,
     ) -> Result<Uri, SourceError> {
+        let Some(credentials) = self.credentials.credentials().await? else {
+            return self.uri(&call, &encode_query(&call.query));
+        };
         let is_there = call.query.iter().any(|(name, _)| *name == REQUEST_PAYER.as_str());
         if self.headers.contains_key(REQUEST_PAYER) && !is_there {
             call.query.push((REQUEST_PAYER.to_string(), "requester".to_owned()));
         }
-        let call = &call;
-        let Some(credentials) = self.credentials.credentials().await? else {
-            return self.uri(call, &encode_query(&call.query));
-        };
         let time = self.clock.at(SystemTime::now()).time;
         let unsigned = call.unsigned(&call.headers);
         let signed = self.signer()?.presign(&unsigned, &credentials, time, lifetime)?;
-        self.uri(call, &signed.encoded_query())
+        self.uri(&call, &signed.encoded_query())
     }
 
     /// The signer, unless credentials are not to be used at all. The constructor has seen to that,
@@ -272,6 +269,15 @@ impl<'a> Call<'a> {
         let query = version_query(object);
         let (bucket, key) = (object.bucket(), Some(object.key()));
         Self { method, bucket, key, query, headers, body: Bytes::new(), pace: Pace::Usual }
+    }
+
+    /// How much longer than others it may take: to send its body, and to do what it asks for.
+    pub(crate) fn further_time(&self) -> Duration {
+        let sending = Duration::from_secs(self.body.len() as u64 / SLOWEST_SENDING);
+        match self.pace {
+            Pace::Usual => sending,
+            Pace::Slow => sending.saturating_add(SLOW),
+        }
     }
 
     fn unsigned<'b>(&'b self, headers: &'b HeaderMap) -> ossget_sign::Request<'b> {
