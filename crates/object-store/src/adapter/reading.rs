@@ -43,7 +43,14 @@ impl OssStore {
     ) -> Result<Vec<Bytes>, Error> {
         let pinned = &self.bucket.pin(self.object(path)?);
         let fetch = |range: Range<u64>| async move {
-            pinned.range(byte_range(&range)?).await.map_err(|error| told(error, path))
+            let bytes = pinned.range(byte_range(&range)?).await;
+            let bytes = bytes.map_err(|error| told(error, path))?;
+            let end = range.start.saturating_add(bytes.len() as u64);
+            // Of these, object_store would cut a piece that is not there, and panic.
+            match ranges.iter().find(|it| range.contains(&it.start) && it.start > end) {
+                Some(beyond) => Err(generic(format!("the range {beyond:?} begins beyond the end"))),
+                None => Ok(bytes),
+            }
         };
         coalesce_ranges(ranges, fetch, OBJECT_STORE_COALESCE_DEFAULT).await
     }

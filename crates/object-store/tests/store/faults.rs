@@ -96,6 +96,19 @@ macro_rules! faults {
             }
 
             #[tokio::test]
+            async fn a_range_beyond_the_end_is_an_error_wherever_its_neighbours_are() {
+                let (rig, content) = rig().await;
+                let store = rig.store();
+                for ranges in
+                    [vec![SIZE - 10..SIZE, SIZE + 5..SIZE + 10], vec![SIZE + 5..SIZE + 10]]
+                {
+                    assert!(store.get_ranges(&path(), &ranges).await.is_err());
+                }
+                let got = store.get_ranges(&path(), &[SIZE - 2..SIZE + 5]).await.unwrap();
+                assert!(got[0] == content.window(SIZE - 2..SIZE));
+            }
+
+            #[tokio::test]
             async fn a_long_range_is_fetched_in_parts() {
                 let rig = Rig::new().await;
                 let size = 20 << 20;
