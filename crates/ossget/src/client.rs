@@ -1,8 +1,12 @@
 //! Where downloads come from: an endpoint, credentials, and how to reach it.
 
 mod asking;
+mod network;
+
+pub use network::Network;
 
 use asking::{Asking, Payer};
+use network::Open;
 
 use crate::budget::Budget;
 use crate::credentials::CredentialsProvider;
@@ -57,6 +61,7 @@ pub struct ClientBuilder {
 enum Service {
     Oss { endpoint: String, credentials: Arc<dyn CredentialsProvider> },
     Url(ObjectUrl),
+    Other(Open),
 }
 
 impl Client {
@@ -78,6 +83,15 @@ impl Client {
     /// With a new URL for the same object a download goes on where one with an older URL ended.
     pub fn of_url(url: ObjectUrl) -> ClientBuilder {
         ClientBuilder::new(Service::Url(url))
+    }
+
+    /// Begins a client for objects that neither OSS nor a URL has: `open` makes their source, of the
+    /// network as the builder was told of it. Region, addressing and signature version mean nothing
+    /// there.
+    pub fn of_source(
+        open: impl FnOnce(Network) -> Result<Arc<dyn Source>, Error> + Send + Sync + 'static,
+    ) -> ClientBuilder {
+        ClientBuilder::new(Service::Other(Open::new(open)))
     }
 
     /// A client over any source and file system.
@@ -242,7 +256,7 @@ impl ClientBuilder {
         let (endpoint, credentials) = match self.service {
             Service::Oss { endpoint, credentials } => (Endpoint::parse(&endpoint)?, credentials),
             Service::Url(url) => {
-                self.asking.refuse_for_url()?;
+                self.asking.refuse("a URL", "get a URL that is signed for what you want")?;
                 if is_ours && self.plaintext == Plaintext::Refuse && url.is_signed() {
                     stays_here(url.endpoint(), &self.proxy)?;
                 }
@@ -250,6 +264,17 @@ impl ClientBuilder {
                 let transport = transport(self.transport, ours)?;
                 let source = UrlSource::new(transport, url, self.limits, self.plaintext)?;
                 return Ok(client(Arc::new(source), self.file_system, self.budget));
+            }
+            Service::Other(open) => {
+                self.asking.refuse("a store that is not OSS", "they are of OSS alone")?;
+                let network = |transport| {
+                    Network::new(transport, self.limits)
+                        .plaintext(self.plaintext)
+                        .by_way_of(&self.proxy)
+                };
+                let ours = (self.ca_cert, self.proxy.clone(), self.budget.read_at_once());
+                let source = open.over(network(transport(self.transport, ours)?))?;
+                return Ok(client(source, self.file_system, self.budget));
             }
         };
         let signing = match self.sign_version {

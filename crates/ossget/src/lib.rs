@@ -51,7 +51,7 @@ mod stat;
 mod verification;
 
 pub use checksum::{Checksum, ChecksumError};
-pub use client::{Client, ClientBuilder, DangerousBuilder};
+pub use client::{Client, ClientBuilder, DangerousBuilder, Network};
 pub use credentials::{
     Anonymous, AssumeRole, Credentials, CredentialsChain, CredentialsProcess, CredentialsProvider,
     CredentialsSource, CredentialsUri, EcsRole, EnvironmentCredentials, FoundCredentials, Issued,
@@ -69,7 +69,11 @@ pub use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
 pub use ossget_core::{ByteRange, ExtentRequest, Failure, ObjectIdentity, PartSize, PartSizeError};
 pub use ossget_fs::NativeFileSystem;
 pub use ossget_sign::SignatureVersion;
-pub use ossget_transport::{Body, BodyStream, Filled, Proxy, TransportError, TransportErrorKind};
+pub use ossget_transport::{
+    Body, BodyStream, Filled, HyperTransport, HyperTransportBuilder, Limits, Proxy,
+    Response as TransportResponse, Transport, TransportError, TransportErrorKind,
+    TransportSetupError,
+};
 pub use processing::{ProcessedReader, ProcessedReading};
 pub use progress::{DownloadHandle, Phase, Progress};
 pub use reading::{ObjectReader, Reading};

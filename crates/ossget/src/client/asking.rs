@@ -47,8 +47,8 @@ impl Asking {
         Ok(self.preconditions.into_iter().fold(source, OssSourceBuilder::precondition))
     }
 
-    /// A URL says all that is asked for itself, and it may be signed.
-    pub(super) fn refuse_for_url(&self) -> Result<(), Error> {
+    /// There is nobody to ask: `whom` it does not go with, and what to do instead.
+    pub(super) fn refuse(&self, whom: &str, hint: &'static str) -> Result<(), Error> {
         let Self { payer, traffic_limit, headers, preconditions, overrides } = self;
         let is_free = payer.is_none()
             && traffic_limit.is_none()
@@ -59,9 +59,9 @@ impl Asking {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::Config,
-                "a payer, a traffic limit, headers, preconditions and queries do not go with a URL",
+                format!("a payer, a traffic limit, headers, preconditions and queries do not go with {whom}"),
             )
-            .with_hint("get a URL that is signed for what you want")),
+            .with_hint(hint)),
         }
     }
 }
