@@ -75,6 +75,18 @@ macro_rules! multipart_store {
     };
 }
 
+#[cfg(feature = "connector")]
+mod connector;
+
+#[cfg(feature = "clouds")]
+mod store_url;
+
+#[cfg(feature = "connector")]
+pub use connector::Connector;
+
+#[cfg(feature = "clouds")]
+pub use store_url::{Access, StoreUrl};
+
 #[cfg(feature = "v014")]
 pub mod v014;
 

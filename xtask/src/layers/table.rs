@@ -252,6 +252,8 @@ const OBJECT_STORE: &[Allowed] = &[
     always("bytes"),       // in the signatures of object_store's traits
     always("futures"),     // in the signatures of object_store's traits
     always("http"),        // in the signature of its `Signer`
+    optional("http-body"), // bodies for object_store's clients of clouds
+    optional("http-body-util"),
     optional("object_store"),
     always("tokio"),   // reads files of a store of files off the runtime
     always("tracing"), // keys that a listing leaves out

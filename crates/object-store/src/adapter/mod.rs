@@ -4,6 +4,7 @@ mod attributes;
 mod builder;
 mod deleting;
 mod error;
+mod failure;
 mod file;
 mod listing;
 mod multipart;

@@ -1,5 +1,6 @@
 //! Any store as a source of downloads.
 
+use super::failure::{broken, failed};
 use super::file::FileBody;
 use super::object_store::{
     Error, GetOptions, GetResult, GetResultPayload, ObjectMeta, ObjectStore, path::Path,
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use ossget::{
     Body, BodyStream, ByteRange, ErrorKind, Failure, Object, ObjectIdentity, RangeBody, Source,
-    SourceError, TransportError, TransportErrorKind,
+    SourceError, TransportError,
 };
 use std::sync::Arc;
 
@@ -60,8 +61,13 @@ impl ObjectStoreSource {
     /// [`Config`](ErrorKind::Config) for a key that no path of object_store stands for, such as `/a`,
     /// `a//b` or `a/../b`: the store would be asked for another one.
     pub fn object(&self, key: &str) -> Result<Object, ossget::Error> {
-        path(key)?;
+        Self::check(key)?;
         Object::in_store(self.name.as_str(), key)
+    }
+
+    /// Whether a key is a path of object_store.
+    pub(crate) fn check(key: &str) -> Result<(), ossget::Error> {
+        path(key).map(drop)
     }
 
     async fn ask(&self, object: &Object, options: GetOptions) -> Result<GetResult, SourceError> {
@@ -120,10 +126,7 @@ struct Chunks(BoxStream<'static, Result<Bytes, Error>>);
 #[async_trait]
 impl BodyStream for Chunks {
     async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
-        let chunk = self.0.next().await.transpose();
-        chunk.map_err(|error| {
-            TransportError::new(TransportErrorKind::Broken, None, Some(Box::new(error)))
-        })
+        self.0.next().await.transpose().map_err(broken)
     }
 }
 
@@ -159,21 +162,4 @@ fn path(key: &str) -> Result<Path, ossget::Error> {
         )
         .with_hint("name an object without empty, `.` and `..` components")),
     }
-}
-
-fn failed(error: Error) -> SourceError {
-    let (failure, kind) = match &error {
-        Error::NotFound { .. } => (Failure::NotFound, ErrorKind::NotFound),
-        Error::Precondition { .. } | Error::NotModified { .. } => {
-            (Failure::Changed, ErrorKind::Changed)
-        }
-        Error::PermissionDenied { .. } => (Failure::Denied, ErrorKind::Denied),
-        Error::Unauthenticated { .. } => (Failure::Denied, ErrorKind::Credentials),
-        Error::InvalidPath { .. } | Error::NotSupported { .. } | Error::NotImplemented { .. } => {
-            (Failure::Fatal, ErrorKind::Config)
-        }
-        // It may be anything, and the store has tried again already: a few times more.
-        _ => (Failure::Protocol, ErrorKind::Network),
-    };
-    SourceError::new(failure, "the store could not deliver").with_kind(kind).with_source(error)
 }

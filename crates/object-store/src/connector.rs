@@ -1,0 +1,170 @@
+//! The clients of clouds that object_store has, over ossget's transport.
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, Stream as _};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt as _;
+use object_store_014::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
+    HttpResponseBody, HttpService,
+};
+use object_store_014::{ClientConfigKey, ClientOptions};
+use ossget::{Body, Network, TransportError, TransportErrorKind};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Lets object_store's S3, Azure and GCS clients send their requests over ossget's transport: with its
+/// proxy, certificates and time limits, one connection per range, and nothing followed or tried again
+/// beneath them.
+///
+/// Of the [`ClientOptions`] only [`AllowHttp`](ClientConfigKey::AllowHttp) is heeded: the rest is the
+/// [`Network`]'s. Plain http to this machine needs no permission.
+///
+/// ```no_run
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use object_store_014::aws::AmazonS3Builder;
+/// use ossget::{HyperTransport, Limits, Network};
+/// use ossget_object_store::Connector;
+/// use std::sync::Arc;
+///
+/// let transport = Arc::new(HyperTransport::builder().build()?);
+/// let store = AmazonS3Builder::from_env()
+///     .with_bucket_name("examplebucket")
+///     .with_http_connector(Connector::new(Network::new(transport, Limits::default())))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Connector {
+    network: Network,
+}
+
+impl Connector {
+    /// Sends requests over `network`.
+    #[must_use]
+    pub const fn new(network: Network) -> Self {
+        Self { network }
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store_014::Result<HttpClient> {
+        let allowed = options.get_config_value(&ClientConfigKey::AllowHttp);
+        let plaintext = if allowed.as_deref() == Some("true") {
+            Plain::Anywhere
+        } else {
+            Plain::AsTheNetworkSays
+        };
+        Ok(HttpClient::new(Service { network: self.network.clone(), plaintext }))
+    }
+}
+
+/// Where requests may go over plain http.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plain {
+    Anywhere,
+    AsTheNetworkSays,
+}
+
+#[derive(Debug)]
+struct Service {
+    network: Network,
+    plaintext: Plain,
+}
+
+impl Service {
+    fn refuse_open(&self, target: &http::Uri) -> Result<(), HttpError> {
+        let authority = target.authority().map_or("", |authority| authority.as_str());
+        let is_open = target.scheme() != Some(&http::uri::Scheme::HTTPS)
+            && self.plaintext == Plain::AsTheNetworkSays
+            && !self.network.allows_plaintext_to(authority);
+        match is_open {
+            false => Ok(()),
+            true => {
+                let host = target.host();
+                let kind = TransportErrorKind::Request;
+                Err(failed(TransportError::new(kind, host, Some(Box::new(OpenRefused)))))
+            }
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpService for Service {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.refuse_open(request.uri())?;
+        let (head, body) = request.into_parts();
+        let body = match body.as_bytes() {
+            Some(bytes) => bytes.clone(),
+            None => body.collect().await?.to_bytes(),
+        };
+        let mut limits = self.network.limits;
+        limits.head += Duration::from_secs(body.len() as u64 / SLOWEST);
+        let request = http::Request::from_parts(head, body);
+        let answer = self.network.transport.send(request, limits).await;
+        let answer = answer.map_err(failed)?;
+        let body = HttpResponseBody::new(Streamed(Mutex::new(chunks(answer.body))));
+        Ok(HttpResponse::from_parts(answer.head, body))
+    }
+}
+
+/// A body as it comes. Nobody but its one reader ever sees it, yet it has to be `Sync`.
+struct Streamed(Mutex<BoxStream<'static, Result<Bytes, TransportError>>>);
+
+impl HttpBody for Streamed {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let stream = self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let next = std::task::ready!(Pin::new(stream).poll_next(context));
+        Poll::Ready(next.map(|chunk| chunk.map(Frame::data).map_err(failed)))
+    }
+}
+
+fn chunks(body: Body) -> BoxStream<'static, Result<Bytes, TransportError>> {
+    Box::pin(stream::try_unfold(body, |mut body| async move {
+        Ok(body.chunk().await?.map(|chunk| (chunk, body)))
+    }))
+}
+
+/// What object_store makes of it decides whether it tries again.
+fn failed(error: TransportError) -> HttpError {
+    let kind = match error.kind() {
+        TransportErrorKind::Resolve
+        | TransportErrorKind::Connect
+        | TransportErrorKind::ConnectTimeout
+        | TransportErrorKind::Exhausted
+        | TransportErrorKind::TlsHandshake => HttpErrorKind::Connect,
+        TransportErrorKind::HeadTimeout => HttpErrorKind::Timeout,
+        TransportErrorKind::Unsent => HttpErrorKind::Request,
+        TransportErrorKind::Broken => HttpErrorKind::Interrupted,
+        TransportErrorKind::Protocol => HttpErrorKind::Decode,
+        _ => HttpErrorKind::Unknown,
+    };
+    HttpError::new(kind, error)
+}
+
+/// A request over plain http to another machine.
+#[derive(Debug)]
+struct OpenRefused;
+
+impl fmt::Display for OpenRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a signed request over plain http would show everything to whoever is on the way",
+        )
+    }
+}
+
+impl std::error::Error for OpenRefused {}
+
+/// Bytes a second at which a request's body may be sent at the slowest.
+const SLOWEST: u64 = 128 << 10;
