@@ -117,9 +117,15 @@ pub(crate) fn told(told: &Told, destination: &str) -> String {
 /// What went wrong: what, because of what, where, who says so. Without the closing line.
 pub(crate) fn failure(error: &Error, place: &str) -> String {
     let mut text = error.to_string();
+    let mut before = text.clone();
     let mut cause = error.source();
     while let Some(error) = cause {
-        _ = write!(text, "\n  because: {}", shown(&error.to_string()));
+        let why = error.to_string();
+        // Some libraries' errors say what their causes say.
+        if !before.contains(&why) {
+            _ = write!(text, "\n  because: {}", shown(why.trim_end()));
+        }
+        before = why;
         cause = error.source();
     }
     _ = write!(text, "\n  in: {place}");
