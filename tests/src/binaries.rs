@@ -23,6 +23,9 @@ fn build() -> PathBuf {
     // All of the workspace, as `cargo xtask test` builds it: another selection would choose other
     // features and build everything twice.
     cargo.current_dir(root).args(["build", "--quiet", "--workspace", "--bins"]);
+    if cfg!(feature = "clouds") {
+        cargo.args(["--features", "ossget-cli/clouds"]);
+    }
     // What cargo tells this test about its package is nothing to the build: some build scripts
     // watch it, and everything on top of them would be built anew, now and at the next build.
     let of_the_test =

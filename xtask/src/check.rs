@@ -42,5 +42,7 @@ fn all(steps: &mut Steps) -> Outcome {
 /// whose place is a job of its own.
 pub(crate) const FEATURES: &str = "ossget-core/mutants";
 
-/// The Python suite is linted here but run by `cargo xtask ci`, since it installs packages.
-pub(crate) const LINTED_FEATURES: &str = "ossget-core/mutants,ossget-tests/python";
+/// The Python suite and those of other stores are linted here but run by `cargo xtask ci`, since they
+/// install packages.
+pub(crate) const LINTED_FEATURES: &str =
+    "ossget-core/mutants,ossget-tests/python,ossget-tests/clouds,ossget-cli/clouds";

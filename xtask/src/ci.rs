@@ -10,7 +10,7 @@ use crate::process::{
     Context, Failure, Outcome, cargo, on_path, program, run as run_command, succeeds,
 };
 use crate::steps::{Machine, Steps};
-use crate::{fuzz, instructions};
+use crate::{fuzz, instructions, moto};
 
 pub(crate) fn run() -> Outcome {
     let mut steps = Steps::default();
@@ -63,6 +63,10 @@ fn all(steps: &mut Steps, machine: Machine) -> Outcome {
             .run("python SDKs", || run_command(&mut suites(LINTED_FEATURES, &["python_sdks"])))?,
         Err(why) => steps.skip("python SDKs", &why, machine)?,
     }
+    match python_venv() {
+        Ok(()) => steps.run("other stores", || moto::serving(other_stores))?,
+        Err(why) => steps.skip("other stores", &why, machine)?,
+    }
     Ok(())
 }
 
@@ -72,6 +76,12 @@ fn suites(features: &str, names: &[&str]) -> Command {
     let mut command = cargo(["test", "--workspace", "--features", features]);
     command.args(names.iter().flat_map(|name| ["--test", name]));
     command
+}
+
+/// The suites of sources that are not OSS, and the command line built with them.
+fn other_stores(s3: &str) -> Outcome {
+    let mut command = suites(LINTED_FEATURES, &["source", "stores"]);
+    run_command(command.args(["--bin", "ossget"]).env("OSSGET_TEST_S3", s3))
 }
 
 /// Makes sure that cargo-deny is there.

@@ -16,6 +16,7 @@ mod fuzz;
 mod instructions;
 mod layers;
 mod long;
+mod moto;
 mod mutants;
 mod process;
 mod sizes;

@@ -22,6 +22,8 @@ pub(crate) struct Asked {
     pub(crate) client: Client,
     /// What requests are signed with.
     pub(crate) credentials: Arc<dyn CredentialsProvider>,
+    /// Where the credentials come from, in words.
+    pub(crate) account: String,
     /// What the user should know although nothing is wrong with it.
     pub(crate) warnings: Vec<String>,
 }
@@ -73,24 +75,26 @@ impl Asked {
         let object = named.object();
         let process = match &named {
             Named::Url(url) => url.process(),
-            Named::Object(_) => None,
+            Named::Object(_) | Named::Store(_) => None,
         };
-        let (builder, credentials) = match named {
+        let anonymous = || Arc::new(Anonymous) as Arc<dyn CredentialsProvider>;
+        let (builder, credentials, account) = match named {
             // It lets in whoever has it: credentials would only be in danger.
-            Named::Url(url) => {
-                (Client::of_url(url), Arc::new(Anonymous) as Arc<dyn CredentialsProvider>)
-            }
+            Named::Url(url) => (Client::of_url(url), anonymous(), Anonymous.describe()),
+            // It has credentials of its own.
+            Named::Store(url) => (url.client(identity)?, anonymous(), url.account(identity)),
             Named::Object(object) => {
                 let settings = Settings::new(identity, environment, Some(object.bucket()))?;
                 let builder = service(&settings)?;
                 warnings.extend(settings.warnings);
-                (builder, settings.credentials)
+                let account = settings.credentials.describe();
+                (builder, settings.credentials, account)
             }
         };
         warnings.extend(network::warning(&identity.network));
         let builder = asking(builder, request);
         let client = connected(builder, identity, environment, bounds).build()?;
-        Ok(Self { object, process, client, credentials, warnings })
+        Ok(Self { object, process, client, credentials, account, warnings })
     }
 }
 

@@ -45,7 +45,7 @@ fn examine(
     let asked = step(steps, "configuration", || {
         let asked =
             Asked::new(source, &low.reach.identity, &low.reach.request, bounds, environment)?;
-        let found = format!("credentials: {}", asked.credentials.describe());
+        let found = format!("credentials: {}", asked.account);
         Ok((asked, found))
     })?;
     let runtime = runtime()?;

@@ -45,7 +45,7 @@ pub(crate) fn run(low: &GetArgs, environment: &Environment) -> u8 {
         return exit::code(ErrorKind::Internal, None);
     };
     if Verbosity::of(&low.output) >= Verbosity::Verbose {
-        mailbox.post(Note::Log(format!("credentials: {}", hi.credentials.describe())));
+        mailbox.post(Note::Log(format!("credentials: {}", hi.account)));
     }
     for message in &hi.warnings {
         let message = message.clone();

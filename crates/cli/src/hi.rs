@@ -29,6 +29,8 @@ pub(crate) struct HiArgs {
     pub(crate) checkpoint_dir: Option<PathBuf>,
     /// What requests are signed with.
     pub(crate) credentials: Arc<dyn CredentialsProvider>,
+    /// Where these come from, in words.
+    pub(crate) account: String,
     /// What the user should know although nothing is wrong with it.
     pub(crate) warnings: Vec<String>,
     client: Client,
@@ -92,7 +94,7 @@ impl HiArgs {
         let transfer = &low.transfer;
         let bounds = Bounds::new(transfer.connect_timeout, transfer.retry_max_time)
             .bandwidth(transfer.bandwidth_limit);
-        let Asked { object, process, client, credentials, warnings } =
+        let Asked { object, process, client, credentials, account, warnings } =
             Asked::new(source, &low.identity, &low.request, bounds, environment)?;
         let process = transfer.process.clone().or(process);
         Ok(Self {
@@ -100,6 +102,7 @@ impl HiArgs {
             destination: PathBuf::from(destination),
             checkpoint_dir: low.safety.checkpoint_dir.clone(),
             credentials,
+            account,
             warnings,
             client,
             transfer: Transfer { process, ..Transfer::new(&low.transfer) },

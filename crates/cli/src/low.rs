@@ -186,7 +186,8 @@ pub(crate) struct ShowArgs {
 #[command(args_override_self = true, override_usage = "ossget get [OPTIONS] <SRC> <DEST>")]
 pub(crate) struct GetArgs {
     /// `oss://bucket/key`, the key as it is, with `?versionId=ID` behind it for a certain version;
-    /// an `https://` URL, public or presigned; `@FILE` or `@-` to read either from there.
+    /// an `https://` URL, public or presigned; `s3://`, `gs://`, `az://` or `file://` in builds that have
+    /// them; `@FILE` or `@-` to read any of these from there.
     #[arg(value_name = "SRC")]
     pub(crate) source: OsString,
     /// A file, or a directory, existing or ending in `/` and then made, which receives the last

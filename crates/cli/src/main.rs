@@ -27,6 +27,7 @@ mod signals;
 mod size;
 mod source;
 mod stat;
+mod stores;
 mod verify;
 
 use environment::Environment;

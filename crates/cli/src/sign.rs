@@ -28,8 +28,8 @@ fn sign(
     environment: &Environment,
     screen: &mut Screen,
 ) -> Result<ObjectUrl, Error> {
-    if let Ok(Named::Url(_)) = source.named {
-        return Err(usage("SRC is a URL: URLs are signed for oss://bucket/key only"));
+    if let Ok(Named::Url(_) | Named::Store(_)) = source.named {
+        return Err(usage("SRC is not in OSS: URLs are signed for oss://bucket/key only"));
     }
     let request = RequestArgs { request_payer: low.request_payer, ..RequestArgs::default() };
     let asked = Asked::new(source, &low.identity, &request, Bounds::default(), environment)?;

@@ -1,8 +1,9 @@
-//! What SRC means: an object of OSS or a URL, typed or read from a file.
+//! What SRC means: an object of OSS or of another store, or a URL, typed or read from a file.
 
 use crate::hi::usage;
 use crate::identity::exposed;
 use crate::low::NamingArgs;
+use crate::stores::{self, StoreUrl};
 use ossget::{Error, ErrorKind, Object, ObjectUrl};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -34,6 +35,8 @@ pub(crate) enum Named {
     Object(Object),
     /// `https://…`.
     Url(ObjectUrl),
+    /// `s3://…` and the like.
+    Store(StoreUrl),
 }
 
 impl Source {
@@ -63,7 +66,7 @@ impl Source {
     /// What the user should know although nothing is wrong with it.
     pub(crate) fn warning(&self) -> Option<String> {
         let is_signed = match self.named.as_ref().ok()? {
-            Named::Object(_) => false,
+            Named::Object(_) | Named::Store(_) => false,
             Named::Url(url) => url.expires().is_some(),
         };
         match &self.place {
@@ -84,6 +87,7 @@ impl Named {
         match self {
             Self::Object(object) => object.clone(),
             Self::Url(url) => url.object(),
+            Self::Store(url) => url.object(),
         }
     }
 }
@@ -94,6 +98,7 @@ impl std::fmt::Display for Named {
         match self {
             Self::Object(object) => write!(f, "oss://{}/{}", object.bucket(), object.key()),
             Self::Url(url) => url.fmt(f),
+            Self::Store(url) => url.fmt(f),
         }
     }
 }
@@ -106,8 +111,8 @@ fn named(text: &str, naming: &NamingArgs) -> Result<Named, Error> {
                 .with_hint("get a URL for that version: it names it itself, in what is signed"))
         }
         Some("http" | "https") => text.parse().map(Named::Url),
-        Some(scheme) if OTHER_SCHEMES.contains(&scheme) => {
-            Err(usage(format!("SRC {scheme}:// is not supported yet")))
+        Some(scheme) if stores::is_known(scheme) => {
+            StoreUrl::parse(text, naming.version_id.as_deref()).map(Named::Store)
         }
         _ => object(text, naming).map(Named::Object),
     }
@@ -167,8 +172,6 @@ fn not_utf8() -> Error {
     usage("SRC is not UTF-8, as keys of OSS are")
 }
 
-/// What the contract promises for later; named, so that nobody takes it for a mistyped bucket.
-const OTHER_SCHEMES: [&str; 4] = ["s3", "gs", "az", "file"];
 /// No URL is longer than what servers take. Not everything that can be opened ever ends.
 const LONGEST: u64 = 64 << 10;
 

@@ -63,7 +63,29 @@ fn secrets_on_the_command_line_are_refused_with_the_alternatives() {
 #[test]
 fn what_comes_later_is_named_and_refused() {
     assert!(refusal(&["oss://bkt/k", "f", "g"]).contains("3 paths"));
-    assert!(refusal(&["S3://bkt/k", "f"]).contains("s3://"));
+}
+
+#[cfg(not(feature = "clouds"))]
+#[test]
+fn other_stores_are_named_and_refused_by_a_build_without_them() {
+    for source in ["S3://bkt/k", "gs://bkt/k", "az://c/k", "file:///k"] {
+        let text = refusal(&[source, "f"]);
+        assert!(text.contains("clouds"), "{text}");
+    }
+}
+
+#[cfg(feature = "clouds")]
+#[test]
+fn other_stores_have_credentials_of_their_own() {
+    let hi = high(&["s3://bkt/a b%20", "f", "--version-id", "v"], VARIABLES).unwrap();
+    assert_eq!((hi.object.bucket(), hi.object.key()), ("s3://bkt", "a b%20"));
+    assert_eq!(hi.object.version(), Some("v"));
+    assert!(hi.credentials.is_anonymous() && hi.account.contains("s3://bkt"), "{}", hi.account);
+    for flags in [["-e", "https://h"], ["--region", "r"], ["-i", "ak"], ["--header", "x-oss-a: x"]]
+    {
+        let text = refusal(&["s3://bkt/k", "f", flags[0], flags[1]]);
+        assert!(text.contains("OSS"), "{text}");
+    }
 }
 
 #[test]
