@@ -121,7 +121,7 @@ fn panicked(panic: &(dyn Any + Send)) -> String {
 }
 
 /// A text on one line and not too long, without what opendal says of the request and the answer:
-/// that differs between runs, and hides what it means.
+/// that differs between runs, and hides what is meant.
 pub(crate) fn brief(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = match (line.split_once(" Context: "), line.split_once(", context: {")) {
@@ -132,9 +132,10 @@ pub(crate) fn brief(text: &str) -> String {
         }
         _ => line,
     };
+    let line = line.split(", request_id: ").next().unwrap_or_default();
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}...", &line[..end]),
-        None => line,
+        None => line.to_owned(),
     }
 }
 
@@ -151,6 +152,7 @@ mod tests {
         assert_eq!(brief("a\n  b"), "a b");
         assert_eq!(brief("at read, context: { uri: {x} } => why"), "at read: why");
         assert_eq!(brief("at read\n\nContext:\n  uri: x"), "at read");
+        assert_eq!(brief("Code { message, request_id: 6B0C }"), "Code { message");
         assert_eq!(brief(&"x".repeat(300)).len(), LONGEST + 3);
     }
 
