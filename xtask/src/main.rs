@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod bridges;
 mod check;
 mod ci;
 mod corruptions;
@@ -50,6 +51,7 @@ fn run(words: &[&str]) -> Outcome {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["demo"] => demo::run(),
         ["corruptions"] => corruptions::run(),
+        ["bridges"] => bridges::run(),
         ["bench", rest @ ..] => bench::run(rest),
         ["instructions", rest @ ..] => instructions::run(rest),
         ["long", "mutants", rest @ ..] => mutants::run(rest),
@@ -79,6 +81,8 @@ cargo xtask COMMAND
                         rows of the table in docs/evidence/ are written anew
   demo                  kill a 1 GiB download half-way, resume it, show what was kept
   corruptions           damage half-done downloads of ossget and of the Python SDKs, resume them; the
+                        table goes to docs/evidence/
+  bridges               object_store's own suite through OssStore and through the other bridge to OSS; the
                         table goes to docs/evidence/
   instructions [--bless]  count the instructions of the same work as always, and fail where it takes 5 %
                         more than docs/evidence/instructions.txt says; or write that anew

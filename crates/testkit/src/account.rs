@@ -21,10 +21,20 @@ pub(crate) enum Anonymous {
     MayRead,
 }
 
+/// Signatures of version 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum V1 {
+    /// As good as others, as in buckets of old.
+    Accepted,
+    /// No longer: new accounts since March 2025, new buckets since September 2025.
+    Refused,
+}
+
 /// The accounts the simulator knows, and the rules a signature must keep.
 pub(crate) struct Accounts {
     region: String,
     anonymous: Anonymous,
+    v1: V1,
     known: Mutex<Vec<Account>>,
 }
 
@@ -42,8 +52,8 @@ enum Validity {
 }
 
 impl Accounts {
-    pub(crate) fn new(region: String, anonymous: Anonymous) -> Self {
-        Self { region, anonymous, known: Mutex::default() }
+    pub(crate) fn new(region: String, anonymous: Anonymous, v1: V1) -> Self {
+        Self { region, anonymous, v1, known: Mutex::default() }
     }
 
     /// Adds an account, in place of one with the same access key id.
@@ -78,6 +88,12 @@ impl Accounts {
                 Err(access_denied("You have no right to access this object because of bucket acl."))
             };
         };
+        let is_v1 = [SignatureForm::V1Header, SignatureForm::V1Query].contains(&claim.form);
+        if is_v1 && self.v1 == V1::Refused {
+            // The status and the class are documented (EC 0002-00000080), the code and the text are not.
+            let denied = access_denied("The V1 signature is no longer supported.");
+            return Err(denied.class("0002-00000080"));
+        }
         let credentials = self.known_as(&claim)?;
         check_time(&claim, now)?;
         let (signature, signed) = self.expected(call, &claim, &credentials)?;
@@ -148,6 +164,7 @@ impl fmt::Debug for Accounts {
         f.debug_struct("Accounts")
             .field("region", &self.region)
             .field("anonymous", &self.anonymous)
+            .field("v1", &self.v1)
             .finish_non_exhaustive()
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Refusal {
     pub(crate) children: Vec<(&'static str, String)>,
     /// Headers that only some codes have.
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// The error class, where the code alone does not tell it.
+    class: Option<&'static str>,
 }
 
 impl Refusal {
@@ -24,6 +26,7 @@ impl Refusal {
             message: message.to_owned(),
             children: Vec::new(),
             headers: Vec::new(),
+            class: None,
         }
     }
 
@@ -85,8 +88,17 @@ impl Refusal {
         self
     }
 
+    pub(crate) const fn class(mut self, ec: &'static str) -> Self {
+        self.class = Some(ec);
+        self
+    }
+
     /// The error class, as in `x-oss-ec`. Those not in the documentation are made up in its shape.
     pub(crate) fn ec(&self) -> &'static str {
+        self.class.unwrap_or_else(|| self.class_of_code())
+    }
+
+    fn class_of_code(&self) -> &'static str {
         match self.code.as_str() {
             "RequestTimeTooSkewed" => "0002-00000504",
             "SignatureDoesNotMatch" => "0002-00000201",

@@ -15,7 +15,7 @@ use ossget_sign::Credentials;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::account::{Accounts, Anonymous};
+use crate::account::{Accounts, Anonymous, V1};
 use crate::call::HostNames;
 use crate::clock::Clock;
 use crate::content::Content;
@@ -196,6 +196,7 @@ pub struct SimulatorBuilder {
     token: Option<String>,
     region: String,
     anonymous: Anonymous,
+    v1: V1,
     versioning: Versioning,
     payer: Payer,
     control: Control,
@@ -214,6 +215,7 @@ impl Default for SimulatorBuilder {
             token: None,
             region: "cn-hangzhou".to_owned(),
             anonymous: Anonymous::Refused,
+            v1: V1::Accepted,
             versioning: Versioning::Off,
             payer: Payer::Owner,
             control: Control::Closed,
@@ -264,6 +266,13 @@ impl SimulatorBuilder {
     #[must_use]
     pub fn public_read(mut self) -> Self {
         self.anonymous = Anonymous::MayRead;
+        self
+    }
+
+    /// Refuses signatures of version 1, as the service does for new accounts and new buckets.
+    #[must_use]
+    pub fn refuse_v1(mut self) -> Self {
+        self.v1 = V1::Refused;
         self
     }
 
@@ -364,7 +373,7 @@ impl SimulatorBuilder {
             // Reads the files there are, so that no request has to wait for their sums.
             store.list(name, "");
         }
-        let accounts = Accounts::new(self.region.clone(), self.anonymous);
+        let accounts = Accounts::new(self.region.clone(), self.anonymous, self.v1);
         accept(&accounts, &self.id, &self.secret, self.token.as_deref())?;
         let open = |path| File::options().create(true).append(true).open(path);
         let log_file = self.log_file.map(open).transpose()?;

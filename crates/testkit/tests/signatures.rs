@@ -34,6 +34,23 @@ async fn all_four_forms_are_accepted() {
 }
 
 #[tokio::test]
+async fn v1_is_refused_where_the_service_no_longer_takes_it() {
+    let sim = Simulator::builder().refuse_v1().start().await;
+    sim.put_object("dir/a b+c", "hello");
+    let (call, pair) = (|| Call::get("dir/a b+c"), test_credentials());
+    for signed in
+        [call().signed_by(&Signer::v1(), &pair), call().presigned_by(&Signer::v1(), &pair, 60)]
+    {
+        let answer = signed.send(&sim);
+        refused(&answer, 403, "AccessDenied");
+        assert_eq!(answer.header("x-oss-ec"), Some("0002-00000080"));
+    }
+    for signed in [call().signed_by(&v4(), &pair), call().presigned_by(&v4(), &pair, 60)] {
+        assert_eq!(signed.send(&sim).status, 200);
+    }
+}
+
+#[tokio::test]
 async fn additional_headers_are_part_of_the_signature() {
     let sim = simulator().await;
     let signer = v4().additional_headers(["range", "if-match"]);
