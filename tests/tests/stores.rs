@@ -40,10 +40,10 @@ impl Stored {
              Content-Length: {SIZE}\r\nConnection: close\r\n\r\n",
             self.key
         );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(&content.window(0..SIZE)).unwrap();
+        stream.write_all(head.as_bytes()).expect("it takes them");
+        stream.write_all(&content.window(0..SIZE)).expect("it takes them");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        stream.read_to_string(&mut answer).expect("it answers");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 

@@ -53,8 +53,11 @@ impl Network {
     }
 }
 
+/// Makes a source of the network.
+type Opener = dyn FnOnce(Network) -> Result<Arc<dyn Source>, Error> + Send + Sync;
+
 /// Opens a source once the network is there.
-pub(super) struct Open(Box<dyn FnOnce(Network) -> Result<Arc<dyn Source>, Error> + Send + Sync>);
+pub(super) struct Open(Box<Opener>);
 
 impl Open {
     pub(super) fn new(
