@@ -23,7 +23,7 @@
 //!
 //! [`Client`] assembles the layers below: `ossget-core` decides, `ossget-sign` signs,
 //! `ossget-transport` sends, `ossget-fs` writes. The seams for applications are [`Source`],
-//! [`Transport`](ossget_transport::Transport) and [`FileSystem`](ossget_fs::FileSystem).
+//! [`Transport`] and [`FileSystem`](ossget_fs::FileSystem).
 
 #![forbid(unsafe_code)]
 
