@@ -95,3 +95,8 @@ pub mod v013;
 
 #[cfg(feature = "v014")]
 pub use v014::*;
+
+/// The README's examples are compiled with the tests.
+#[cfg(all(doctest, feature = "clouds"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -20,7 +20,7 @@ use std::fmt;
 ///
 /// let url: StoreUrl = "s3://examplebucket/weights/model.bin".parse()?;
 /// let object = url.object();
-/// let client = Client::of_source(|network| url.open(network, Access::OfTheEnvironment)).build()?;
+/// let client = Client::of_source(move |network| url.open(network, Access::OfTheEnvironment)).build()?;
 /// client.download(object, "model.bin").await?;
 /// # Ok(())
 /// # }
