@@ -143,7 +143,7 @@ fn what_is_missing_is_told_at_once() {
 #[test]
 fn credentials_do_not_go_to_other_machines_in_the_open() {
     let stored = Stored::new(38);
-    let mut command = stored.command(&[]);
+    let mut command = stored.command(&["--retry-max-time", "2s"]);
     // An address for documentation (RFC 5737): nobody is there.
     command.env("AWS_ENDPOINT_URL", "http://192.0.2.1:9000");
     let ended = Ended::from(command.output().expect("the binary starts"));
