@@ -10,6 +10,7 @@ mod check;
 mod ci;
 mod corruptions;
 mod demo;
+mod engines;
 mod evidence;
 mod faults;
 mod fuzz;
@@ -49,6 +50,7 @@ fn run(words: &[&str]) -> Outcome {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["demo"] => demo::run(),
         ["corruptions"] => corruptions::run(),
+        ["engines"] => engines::run(),
         ["bench", rest @ ..] => bench::run(rest),
         ["instructions", rest @ ..] => instructions::run(rest),
         ["long", "mutants", rest @ ..] => mutants::run(rest),
@@ -79,6 +81,9 @@ cargo xtask COMMAND
   demo                  kill a 1 GiB download half-way, resume it, show what was kept
   corruptions           damage half-done downloads of ossget and of the Python SDKs, resume them; the
                         table goes to docs/evidence/
+  engines               parquet, DataFusion, Ballista and Delta on the simulator, of the workspace in
+                        interop/engines: lints, tests, requests beside those of S3; needs Python, builds
+                        hundreds of crates; what is printed goes to docs/evidence/
   instructions [--bless]  count the instructions of the same work as always, and fail where it takes 5 %
                         more than docs/evidence/instructions.txt says; or write that anew
   bench [--rounds N] [SCENARIO...]  how fast it is beside the floor and the rivals that are installed (in
