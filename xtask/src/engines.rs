@@ -15,7 +15,7 @@ pub(crate) fn run() -> Outcome {
 }
 
 fn all(steps: &mut Steps) -> Outcome {
-    steps.run("format", || run_command(there(["fmt"]).arg("--check")))?;
+    steps.run("format", || run_command(there(["fmt"]).args(["--all", "--check"])))?;
     steps.run("lints", || {
         let mut clippy = there(["clippy"]);
         run_command(clippy.args([
