@@ -53,7 +53,7 @@ async fn costs_no_more_than_the_client_of_s3() {
         let right = read.run(&memory, &metadata).await;
         assert!(read.run(&oss, &metadata).await == right, "{name}: other rows through OssStore");
         assert!(read.run(&s3, &metadata).await == right, "{name}: other rows through AmazonS3");
-        let (oss, s3) = (oss_proxy.take(), s3_proxy.take());
+        let (oss, s3) = (oss_proxy.take().await, s3_proxy.take().await);
         rows.push(Row { name, expected, oss, s3 });
     }
     println!("{} bytes in {} row groups\n\n{}", file.len(), file::GROUPS, table(&rows));

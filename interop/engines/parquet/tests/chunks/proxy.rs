@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// What went through since it was last asked.
 #[derive(Clone, Debug, Default)]
@@ -62,10 +62,16 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// What went through since the last time; all answers have come to their ends.
-    pub(crate) fn take(&self) -> Measured {
+    /// What went through since the last time, once all answers have come to their ends: a client has the
+    /// last byte before the proxy knows that it was the last.
+    pub(crate) async fn take(&self) -> Measured {
+        let ended = async {
+            while self.measured.lock().unwrap().under_way > 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), ended).await.expect("a client ends what it has begun");
         let mut taken = std::mem::take(&mut *self.measured.lock().unwrap());
-        assert_eq!(taken.under_way, 0, "a request is still under way");
         taken.ranges.sort();
         taken
     }
