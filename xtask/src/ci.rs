@@ -136,7 +136,7 @@ fn proxies() -> Outcome {
 }
 
 /// Makes sure that Python can make virtual environments; the suite makes its own.
-fn python_venv() -> Outcome {
+pub(crate) fn python_venv() -> Outcome {
     if has_venv() { Ok(()) } else { install("python3-venv", has_venv) }
 }
 

@@ -11,6 +11,7 @@ mod check;
 mod ci;
 mod corruptions;
 mod demo;
+mod engines;
 mod evidence;
 mod faults;
 mod fuzz;
@@ -52,6 +53,7 @@ fn run(words: &[&str]) -> Outcome {
         ["demo"] => demo::run(),
         ["corruptions"] => corruptions::run(),
         ["bridges"] => bridges::run(),
+        ["engines"] => engines::run(),
         ["bench", rest @ ..] => bench::run(rest),
         ["instructions", rest @ ..] => instructions::run(rest),
         ["long", "mutants", rest @ ..] => mutants::run(rest),
@@ -84,6 +86,9 @@ cargo xtask COMMAND
                         table goes to docs/evidence/
   bridges               object_store's own suite through OssStore and through the other bridge to OSS; the
                         table goes to docs/evidence/
+  engines               parquet, DataFusion, Ballista and Delta on the simulator, of the workspace in
+                        interop/engines: lints, tests, requests beside those of S3; needs Python, builds
+                        hundreds of crates; what is printed goes to docs/evidence/
   instructions [--bless]  count the instructions of the same work as always, and fail where it takes 5 %
                         more than docs/evidence/instructions.txt says; or write that anew
   bench [--rounds N] [SCENARIO...]  how fast it is beside the floor and the rivals that are installed (in

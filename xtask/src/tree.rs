@@ -32,4 +32,4 @@ pub(crate) fn rust_files(root: &Path) -> Outcome<Vec<SourceFile>> {
     Ok(files)
 }
 
-const FOLDERS: [&str; 4] = ["crates", "fuzz", "tests", "xtask"];
+const FOLDERS: [&str; 5] = ["crates", "fuzz", "interop", "tests", "xtask"];

@@ -23,8 +23,10 @@
 //! | --- | --- | --- |
 //! | parquet 60 | 0.14 | `ParquetObjectReader::new(Arc::new(store), path)` |
 //! | DataFusion 55 | 0.13 | `ctx.register_object_store(&Url::parse("oss://examplebucket")?, Arc::new(store))` |
-//! | Ballista 55 | 0.13 | the same, in a registry that client, scheduler and executors share |
-//! | deltalake-core 1.1 | 0.13 | a factory for `oss://` in `object_store_factories()` |
+//! | Ballista 55 | 0.13 | a registry that client, scheduler and executors each have |
+//! | deltalake-core 1.1 | 0.13 | a factory for `oss://` in `object_store_factories()` and `logstore_factories()` |
+//!
+//! The project's folder `interop/engines` has all four, compiled and run.
 
 #![forbid(unsafe_code)]
 
