@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::ci::python_venv;
 use crate::evidence::record;
+use crate::moto;
 use crate::process::{Outcome, cargo, run as run_command};
 use crate::steps::Steps;
 
@@ -46,7 +47,11 @@ fn parquet() -> Outcome {
     };
     // Built first, so that the log holds the run and not the compiler.
     run_command(suite().arg("--no-run"))?;
-    record("parquet", suite().args(["--", COMPARISON, "--exact", "--nocapture"]))
+    moto::serving(|s3| {
+        let mut comparison = suite();
+        comparison.args(["--", COMPARISON, "--exact", "--nocapture"]).env("OSSGET_TEST_S3", s3);
+        record("parquet", &mut comparison)
+    })
 }
 
 /// A query of a table in partitions.

@@ -1,11 +1,10 @@
 //! An S3 server that we did not write: moto's, from PyPI.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::thread::spawn;
 
 use crate::process::{Context, Failure, Outcome, program, root, run as run_command, succeeds};
 
@@ -21,21 +20,28 @@ struct Server {
 }
 
 impl Server {
-    fn start(python: &PathBuf) -> Outcome<Self> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .context("no port of this machine is free")?;
+    fn start(python: &Path) -> Outcome<Self> {
         let mut moto = program(python);
-        moto.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &address.port().to_string()]);
-        moto.stdout(Stdio::null()).stderr(Stdio::null());
-        let server = Self { child: moto.spawn().context("moto cannot be started")?, address };
-        let begun = Instant::now();
-        while let Err(error) = server.make_bucket() {
-            if begun.elapsed() > PATIENCE {
-                return Err(Failure::new(format!("moto does not answer: {error}")));
-            }
-            sleep(Duration::from_millis(100));
-        }
+        moto.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]).stdin(Stdio::null());
+        moto.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = moto.spawn().context("moto cannot be started")?;
+        let Some(stderr) = child.stderr.take() else {
+            return Err(Failure::new("moto has no standard error"));
+        };
+        // It says where once it listens, and then tells of every request.
+        let mut lines = BufReader::new(stderr).lines();
+        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let (_, rest) = line.split_once("Running on http://")?;
+            rest.trim().parse().ok()
+        });
+        spawn(move || lines.for_each(drop));
+        let Some(address) = address else {
+            drop(child.kill());
+            let status = child.wait().context("moto cannot be waited for")?;
+            return Err(Failure::new(format!("moto ended before it listened: {status}")));
+        };
+        let server = Self { child, address };
+        server.make_bucket().context("moto makes no bucket")?;
         Ok(server)
     }
 
@@ -78,4 +84,3 @@ fn python() -> Outcome<PathBuf> {
 }
 
 const MOTO: &str = "5.2.5";
-const PATIENCE: Duration = Duration::from_secs(60);
