@@ -24,8 +24,9 @@ use std::time::Duration;
 /// [`Network`]'s. Plain http to this machine needs no permission.
 ///
 /// ```no_run
+/// # use object_store_014 as object_store;
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use object_store_014::aws::AmazonS3Builder;
+/// use object_store::aws::AmazonS3Builder;
 /// use ossget::{HyperTransport, Limits, Network};
 /// use ossget_object_store::Connector;
 /// use std::sync::Arc;

@@ -3,8 +3,9 @@
 //! resumable, verified downloads.
 //!
 //! ```no_run
+//! # use object_store_014 as object_store;
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use object_store_014::{ObjectStoreExt as _, path::Path};
+//! use object_store::{ObjectStoreExt as _, path::Path};
 //! use ossget_object_store::OssStore;
 //!
 //! // The endpoint, the region and the credentials are those of the environment.
