@@ -21,9 +21,9 @@ pub(crate) enum Finding {
 }
 
 impl Finding {
-    /// It holds if the first is true; the text says what was seen.
-    pub(crate) fn of(holds: bool, seen: impl Into<String>) -> Self {
-        match holds {
+    /// It holds if what was found is what was wanted; the text says what was seen.
+    pub(crate) fn same<T: PartialEq>(found: T, wanted: T, seen: impl Into<String>) -> Self {
+        match found == wanted {
             true => Self::Yes(seen.into()),
             false => Self::No(seen.into()),
         }

@@ -78,7 +78,7 @@ async fn race(rig: &Rig) -> Finding {
     let first = ended.iter().filter(|ended| ended.is_ok()).count();
     let late = ended.iter().filter(|ended| matches!(ended, Err(Error::AlreadyExists { .. })));
     let late = late.count();
-    Finding::of((first, late) == (1, 7), format!("{first} first, {late} told that they were not"))
+    Finding::same((first, late), (1, 7), format!("{first} first, {late} told that they were not"))
 }
 
 /// Whoever is told `AlreadyExists` believes that another holds the lock.

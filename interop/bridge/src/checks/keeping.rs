@@ -71,7 +71,7 @@ async fn kept(rig: &Rig) -> Finding {
         }
     }
     let seen = format!("the service keeps {kept:?}; get tells {told} of {}", wanted.len());
-    Finding::of((kept.len(), told) == (HEADERS.len(), wanted.len()), seen)
+    Finding::same((kept.len(), told), (HEADERS.len(), wanted.len()), seen)
 }
 
 async fn tags(rig: &Rig) -> Finding {
@@ -80,7 +80,7 @@ async fn tags(rig: &Rig) -> Finding {
     match rig.store.put_opts(&path(), "x".into(), PutOptions::from(tags)).await {
         Ok(_) => {
             let count = header(rig, "x-oss-tagging-count").await.unwrap_or_else(|| "0".into());
-            Finding::of(count == "1", format!("{count} of 1 kept"))
+            Finding::same(&*count, "1", format!("{count} of 1 kept"))
         }
         Err(error) => refused(&error),
     }
@@ -96,7 +96,7 @@ async fn header(rig: &Rig, name: &str) -> Option<String> {
 /// As the trait wants it of a store that cannot.
 fn refused(error: &Error) -> Finding {
     let is_refusal = matches!(error, Error::NotImplemented { .. } | Error::NotSupported { .. });
-    Finding::of(is_refusal, told(error))
+    Finding::same(is_refusal, true, told(error))
 }
 
 /// The attributes, as the service has them.

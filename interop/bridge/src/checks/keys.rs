@@ -48,7 +48,7 @@ async fn listed(rig: &Rig, key: &str) -> Finding {
             return Finding::No(format!("{path:?} is listed; {}", told(&error)));
         }
     }
-    Finding::of(names == [Path::from("d")], format!("{names:?} are listed"))
+    Finding::same(&*names, &[Path::from("d")], format!("{names:?} are listed"))
 }
 
 async fn names(rig: &Rig) -> Result<Vec<Path>, Error> {

@@ -39,8 +39,9 @@ async fn listed(rig: &Rig) -> Finding {
 
 fn seen(rig: &Rig, objects: usize) -> Finding {
     let requests = rig.sim.requests().len();
-    Finding::of(
-        (objects, requests) == (1_000, 1),
+    Finding::same(
+        (objects, requests),
+        (1_000, 1),
         format!("{objects} objects, {requests} requests"),
     )
 }

@@ -32,7 +32,7 @@ async fn broken_off(rig: &Rig) -> Finding {
     match found {
         Finding::Yes(_) => {
             let seen = format!("{sent} bytes sent for {}", content.size());
-            Finding::of(sent == content.size(), seen)
+            Finding::same(sent, content.size(), seen)
         }
         other => other,
     }

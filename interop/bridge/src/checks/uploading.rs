@@ -89,7 +89,7 @@ async fn large_copy(rig: &Rig) -> Finding {
         return Finding::No(told(&error));
     }
     let copy = rig.sim.object("written").map(|copy| (copy.size(), copy.crc64()));
-    Finding::of(copy == Some((content.size(), content.crc64())), "compared by size and CRC-64")
+    Finding::same(copy, Some((content.size(), content.crc64())), "compared by size and CRC-64")
 }
 
 const PART: &[u8] = &[7; 200_000];
