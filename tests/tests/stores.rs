@@ -164,3 +164,39 @@ fn a_file_is_downloaded_by_its_url() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     rig.assert_downloaded();
 }
+
+#[test]
+fn settings_that_cannot_be_are_named_and_not_shown() {
+    let stored = Stored::new(40);
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL", "canary-secret"),
+        ("AWS_ENDPOINT_URL", "http://user:canary-secret@127.0.0.1:1"),
+        ("AWS_SECRET_ACCESS_KEY", "canary-secret\n"),
+    ] {
+        let output = stored.command(&[]).env(name, value).output().expect("the binary starts");
+        let ended = Ended::from(output);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(name), "{}", ended.stderr);
+        assert!(!format!("{ended:?}").contains("canary-secret"), "{ended:?}");
+    }
+    // An empty variable counts as none.
+    let output = stored.command(&[]).env("AWS_SESSION_TOKEN", "").env("AWS_PROFILE", "").output();
+    assert_eq!(Ended::from(output.expect("the binary starts")).code, Some(0));
+}
+
+#[test]
+fn a_pipe_is_no_file_and_a_file_has_no_versions() {
+    let rig = Rig::new(41, SIZE);
+    let pipe = rig.dir().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there").success());
+    let source = format!("file://{}", pipe.display());
+    let run = |args: &[&str]| {
+        let destination = rig.dir().join("x");
+        let args = [&["get", &source, destination.to_str().unwrap()], args].concat();
+        Ended::from(rig.ossget(&args).output().expect("the binary starts"))
+    };
+    for args in [&["--json"][..], &["--json", "--version-id", "v"]] {
+        let ended = run(args);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+    }
+}

@@ -24,6 +24,8 @@ pub(crate) struct Asked {
     pub(crate) credentials: Arc<dyn CredentialsProvider>,
     /// Where the credentials come from, in words.
     pub(crate) account: String,
+    /// Whether the store has credentials of its own, which only a request tries.
+    pub(crate) signs_itself: bool,
     /// What the user should know although nothing is wrong with it.
     pub(crate) warnings: Vec<String>,
 }
@@ -77,6 +79,7 @@ impl Asked {
             Named::Url(url) => url.process(),
             Named::Object(_) | Named::Store(_) => None,
         };
+        let signs_itself = matches!(named, Named::Store(_)) && !identity.anonymous;
         let anonymous = || Arc::new(Anonymous) as Arc<dyn CredentialsProvider>;
         let (builder, credentials, account) = match named {
             // It lets in whoever has it: credentials would only be in danger.
@@ -94,7 +97,7 @@ impl Asked {
         warnings.extend(network::warning(&identity.network));
         let builder = asking(builder, request);
         let client = connected(builder, identity, environment, bounds).build()?;
-        Ok(Self { object, process, client, credentials, account, warnings })
+        Ok(Self { object, process, client, credentials, account, signs_itself, warnings })
     }
 }
 

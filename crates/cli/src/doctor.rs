@@ -54,6 +54,7 @@ fn examine(
         let found = match found {
             Some(pair) if pair.token().is_some() => "temporary, with a security token",
             Some(_) => "an access key pair",
+            None if asked.signs_itself => "not tried by themselves: the request does",
             None => "none: requests are not signed",
         };
         Ok(((), found.to_owned()))

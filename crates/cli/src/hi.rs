@@ -94,7 +94,7 @@ impl HiArgs {
         let transfer = &low.transfer;
         let bounds = Bounds::new(transfer.connect_timeout, transfer.retry_max_time)
             .bandwidth(transfer.bandwidth_limit);
-        let Asked { object, process, client, credentials, account, warnings } =
+        let Asked { object, process, client, credentials, account, warnings, .. } =
             Asked::new(source, &low.identity, &low.request, bounds, environment)?;
         let process = transfer.process.clone().or(process);
         Ok(Self {

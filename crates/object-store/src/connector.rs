@@ -11,6 +11,7 @@ use object_store_014::client::{
 use object_store_014::{ClientConfigKey, ClientOptions};
 use ossget::{Body, Network, TransportError, TransportErrorKind};
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll};
@@ -106,10 +107,24 @@ impl HttpService for Service {
         let mut limits = self.network.limits;
         limits.head += Duration::from_secs(body.len() as u64 / SLOWEST);
         let request = http::Request::from_parts(head, body);
-        let answer = self.network.transport.send(request, limits).await;
+        let transport = match is_metadata(request.uri()) {
+            true => &self.network.direct,
+            false => &self.network.transport,
+        };
+        let answer = transport.send(request, limits).await;
         let answer = answer.map_err(failed)?;
         let body = HttpResponseBody::new(Streamed(Mutex::new(chunks(answer.body))));
         Ok(HttpResponse::from_parts(answer.head, body))
+    }
+}
+
+/// Whether a cloud tells its machines of themselves there: no proxy has anything to do with that.
+fn is_metadata(target: &http::Uri) -> bool {
+    let host = target.host().unwrap_or_default();
+    match host.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(address)) => address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address == EC2_METADATA,
+        Err(_) => host.eq_ignore_ascii_case("metadata.google.internal"),
     }
 }
 
@@ -167,5 +182,27 @@ impl fmt::Display for OpenRefused {
 
 impl std::error::Error for OpenRefused {}
 
+/// Amazon EC2, "Use IMDS": the metadata service by IPv6.
+const EC2_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 /// Bytes a second at which a request's body may be sent at the slowest.
 const SLOWEST: u64 = 128 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_known_by_its_host() {
+        for (target, is) in [
+            ("http://169.254.169.254/latest/api/token", true),
+            ("http://169.254.170.2/v2/credentials", true),
+            ("http://[fd00:ec2::254]/latest", true),
+            ("http://metadata.google.internal/computeMetadata", true),
+            ("https://s3.amazonaws.com/169.254.169.254", false),
+            ("http://127.0.0.1:9000/b", false),
+            ("http://metadata.google.internal.example/", false),
+        ] {
+            assert_eq!(is_metadata(&target.parse().unwrap()), is, "{target}");
+        }
+    }
+}

@@ -267,13 +267,17 @@ impl ClientBuilder {
             }
             Service::Other(open) => {
                 self.asking.refuse("a store that is not OSS", "they are of OSS alone")?;
-                let network = |transport| {
-                    Network::new(transport, self.limits)
-                        .plaintext(self.plaintext)
-                        .by_way_of(&self.proxy)
+                let direct = match &self.transport {
+                    Some(own) => Arc::clone(own),
+                    None => transport(None, (None, Proxy::none(), None))?,
                 };
-                let ours = (self.ca_cert, self.proxy.clone(), self.budget.read_at_once());
-                let source = open.over(network(transport(self.transport, ours)?))?;
+                let proxy = self.proxy.clone();
+                let ours = (self.ca_cert, self.proxy, self.budget.read_at_once());
+                let network = Network::new(transport(self.transport, ours)?, self.limits)
+                    .direct(direct)
+                    .plaintext(self.plaintext)
+                    .by_way_of(&proxy);
+                let source = open.over(network)?;
                 return Ok(client(source, self.file_system, self.budget));
             }
         };

@@ -255,9 +255,10 @@ const OBJECT_STORE: &[Allowed] = &[
     optional("http-body"), // bodies for object_store's clients of clouds
     optional("http-body-util"),
     optional("object_store"),
-    always("tokio"),   // reads files of a store of files off the runtime
-    always("tracing"), // keys that a listing leaves out
-    always("url"),     // in the signature of its `Signer`
+    optional("percent-encoding"), // paths in file:// URLs
+    always("tokio"),              // reads files of a store of files off the runtime
+    always("tracing"),            // keys that a listing leaves out
+    always("url"),                // in the signature of its `Signer`
 ];
 
 const CLI: &[Allowed] = &[

@@ -17,6 +17,9 @@ impl StoreUrl {
     pub(crate) fn parse(text: &str, version: Option<&str>) -> Result<Self, Error> {
         let url: Url = text.parse()?;
         let object = match version {
+            Some(_) if url.is_file() => {
+                return Err(usage("--version-id does not go with a file"));
+            }
             Some(id) => url.object().version_id(id)?,
             None => url.object(),
         };

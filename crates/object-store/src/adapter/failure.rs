@@ -5,6 +5,7 @@ use ossget::{
     ErrorKind, Failure, SourceError, TransportError, TransportErrorKind, transport_failure,
 };
 use std::error::Error as StdError;
+use std::io;
 
 /// The failure of a request.
 pub(super) fn failed(error: Error) -> SourceError {
@@ -39,12 +40,23 @@ fn unclassified(error: &Error) -> (Failure, ErrorKind) {
     if let Some(error) = transport_error(error) {
         return transport_failure(error);
     }
-    // It may be anything, and the store may have tried again already: a few times more.
-    let unknown = (Failure::Protocol, ErrorKind::Network);
-    status(error).map_or(unknown, |status| {
+    if let Some(status) = status(error) {
         let failure = Failure::of_status(status, None);
-        (failure, SourceError::new(failure, "").kind())
-    })
+        return (failure, SourceError::new(failure, "").kind());
+    }
+    // What else object_store tells nobody by a type, it says in words (0.13.2 and 0.14.2).
+    let says = |words: &str| chain(error).any(|error| error.to_string().starts_with(words));
+    if says("HTTP error: ") {
+        return (Failure::Network, ErrorKind::Network);
+    }
+    if says("Received redirect without LOCATION") {
+        return (Failure::Fatal, ErrorKind::Config);
+    }
+    match chain(error).find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind) {
+        Some(io::ErrorKind::PermissionDenied) => (Failure::Denied, ErrorKind::Denied),
+        // It may be anything, and the store may have tried again already: a few times more.
+        _ => (Failure::Protocol, ErrorKind::Protocol),
+    }
 }
 
 /// That of ossget's own transport, where the store sends its requests over it.
@@ -58,7 +70,12 @@ fn status(error: &Error) -> Option<u16> {
     chain(error).find_map(|error| {
         let words = error.to_string();
         let rest = words.strip_prefix("Server returned non-2xx status code: ")?;
-        rest.get(..3)?.parse().ok()
+        // A code that S3 answers with 400, and says what 403 says.
+        match ["<Code>ExpiredToken<", "<Code>InvalidToken<"].iter().any(|code| rest.contains(code))
+        {
+            true => Some(403),
+            false => rest.get(..3)?.parse().ok(),
+        }
     })
 }
 

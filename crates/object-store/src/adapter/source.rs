@@ -7,12 +7,15 @@ use super::object_store::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt as _};
+use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use ossget::{
     Body, BodyStream, ByteRange, ErrorKind, Failure, Object, ObjectIdentity, RangeBody, Source,
-    SourceError, TransportError,
+    SourceError, TransportError, TransportErrorKind,
 };
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Objects of any store, for ossget's downloads: fetched in parallel, resumed, published as a whole.
 ///
@@ -23,6 +26,9 @@ use std::sync::Arc;
 /// - No store tells a CRC-64 of the whole, so the result is
 ///   [`UnverifiedByServer`](ossget::Integrity::UnverifiedByServer) unless the download is given a
 ///   digest.
+/// - A folder tells a file by its inode, its length and the time of its last change: whoever changes it between
+///   two runs and sets that time back goes unnoticed unless there is a digest.
+/// - An answer may take 60 s to begin.
 /// - Stores try again by themselves; where they can be told not to, do so, or attempts multiply: for
 ///   the clouds `RetryConfig { max_retries: 0, .. }`.
 ///
@@ -76,16 +82,67 @@ impl ObjectStoreSource {
             return Err(SourceError::new(Failure::Fatal, what).with_kind(ErrorKind::Config));
         }
         let path = path(object.key())?;
-        self.store.get_opts(&path, options).await.map_err(failed)
+        let answer = timeout(ANSWER, self.store.get_opts(&path, options)).await;
+        let got = answer.map_err(|_| {
+            let what = "the store does not answer";
+            SourceError::new(Failure::Network, what).with_kind(ErrorKind::Timeout)
+        })?;
+        let got = got.map_err(failed)?;
+        match object.version() {
+            Some(version) if got.meta.version.as_deref() != Some(version) => {
+                let what = "the store answers without the version that was asked for";
+                Err(SourceError::new(Failure::Fatal, what)
+                    .with_kind(ErrorKind::Config)
+                    .with_hint("leave the version out if the store keeps none"))
+            }
+            _ => Ok(got),
+        }
+    }
+
+    /// Asks for the pinned content, and compares what the answer says of it.
+    async fn ask_for(
+        &self,
+        object: &Object,
+        options: GetOptions,
+        pinned: &ObjectIdentity,
+    ) -> Result<GetResult, SourceError> {
+        let is_dated = options.if_unmodified_since.is_some();
+        let got = match self.ask(object, options.clone()).await {
+            // A store that knows no such condition: what every answer says is compared all the same.
+            Err(error) if is_dated && error.kind() == ErrorKind::Config => {
+                self.ask(object, GetOptions { if_unmodified_since: None, ..options }).await?
+            }
+            other => other?,
+        };
+        match pinned.difference(&identity(&got.meta)) {
+            None => Ok(got),
+            Some(field) => {
+                let what = format!("the object has another {field} than before");
+                Err(SourceError::new(Failure::Changed, what))
+            }
+        }
     }
 }
 
 #[async_trait]
 impl Source for ObjectStoreSource {
     async fn probe(&self, object: &Object) -> Result<ObjectIdentity, SourceError> {
-        let mut options = GetOptions::new().with_head(true);
-        options.version = object.version().map(str::to_owned);
-        Ok(identity(&self.ask(object, options).await?.meta))
+        let version = object.version().map(str::to_owned);
+        let options = GetOptions::new().with_version(version);
+        let looked = identity(&self.ask(object, options.clone().with_head(true)).await?.meta);
+        if looked.size > 0 {
+            return Ok(looked);
+        }
+        // No range will be asked for, and some servers answer a look with no length at all.
+        let got = self.ask(object, options).await?;
+        let read = identity(&got.meta);
+        let is_empty = || async { got.into_stream().try_next().await.map_err(failed) };
+        match read.size {
+            0 if is_empty().await?.is_some() => {
+                Err(SourceError::protocol("the store has bytes of an object that it says is empty"))
+            }
+            _ => Ok(read),
+        }
     }
 
     async fn get_range(
@@ -95,25 +152,23 @@ impl Source for ObjectStoreSource {
         pinned: &ObjectIdentity,
     ) -> Result<RangeBody, SourceError> {
         let options = options(object, range, pinned);
-        let is_dated = options.if_unmodified_since.is_some();
-        let got = match self.ask(object, options.clone()).await {
-            // A store that knows no such condition: what every answer says is compared all the same.
-            Err(error) if is_dated && error.kind() == ErrorKind::Config => {
-                self.ask(object, GetOptions { if_unmodified_since: None, ..options }).await?
-            }
-            other => other?,
-        };
-        if let Some(field) = pinned.difference(&identity(&got.meta)) {
-            let what = format!("the object has another {field} than before");
-            return Err(SourceError::new(Failure::Changed, what));
-        }
+        let got = self.ask_for(object, options.clone(), pinned).await?;
         let granted = ByteRange::new(got.range.start, got.range.end);
         let granted = granted.filter(|it| it.start() == range.start() && range.contains(*it));
         let granted = granted.ok_or_else(|| {
             SourceError::protocol("the store answers another range than the one asked for")
         })?;
         let body = match got.payload {
-            GetResultPayload::File(file, _) => Body::new(FileBody::new(file, granted)),
+            GetResultPayload::File(file, _) => {
+                let body = FileBody::new(file, granted).map_err(|error| {
+                    SourceError::new(Failure::Network, "the file cannot be looked at")
+                        .with_source(error)
+                })?;
+                // It may have been changed before it was looked at.
+                let look = options.with_range(None::<Range<u64>>).with_head(true);
+                self.ask_for(object, look, pinned).await?;
+                Body::new(body)
+            }
             GetResultPayload::Stream(stream) => Body::new(Chunks(stream)),
         };
         Ok(RangeBody { granted, body, held_back: false })
@@ -126,7 +181,13 @@ struct Chunks(BoxStream<'static, Result<Bytes, Error>>);
 #[async_trait]
 impl BodyStream for Chunks {
     async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
-        self.0.next().await.transpose().map_err(broken)
+        for _ in 0..MOST_EMPTY {
+            match self.0.next().await.transpose().map_err(broken)? {
+                Some(chunk) if chunk.is_empty() => {}
+                other => return Ok(other),
+            }
+        }
+        Err(TransportError::new(TransportErrorKind::Protocol, None, None))
     }
 }
 
@@ -163,3 +224,8 @@ fn path(key: &str) -> Result<Path, ossget::Error> {
         .with_hint("name an object without empty, `.` and `..` components")),
     }
 }
+
+/// How long an answer of a store may take to begin, all that it tries again by itself included.
+const ANSWER: Duration = Duration::from_secs(60);
+/// Chunks without a byte that may follow each other.
+const MOST_EMPTY: u32 = 100;

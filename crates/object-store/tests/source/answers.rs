@@ -45,11 +45,13 @@ async fn each_status_has_its_class() {
         ("429 Too Many Requests", Failure::Throttled, ErrorKind::Throttled),
         ("500 Internal Server Error", Failure::Unavailable, ErrorKind::Unavailable),
         ("503 Slow Down", Failure::Throttled, ErrorKind::Throttled),
+        // To a bucket of another region S3 answers so, without a place to go to.
+        ("301 Moved Permanently", Failure::Fatal, ErrorKind::Config),
     ] {
         let error = rig.answered(line).await;
         assert_eq!((error.failure(), error.kind()), (failure, kind), "{line}: {error:?}");
     }
-    assert_eq!(rig.server.exchanges().len(), 8, "each was asked once");
+    assert_eq!(rig.server.exchanges().len(), 9, "each was asked once");
 }
 
 #[tokio::test]
@@ -85,4 +87,55 @@ async fn a_body_that_is_cut_is_an_error_and_not_an_end() {
     };
     assert!(bytes <= SIZE / 2, "{bytes}");
     assert_eq!(error.kind(), ossget::TransportErrorKind::Broken, "{error:?}");
+}
+
+impl Rig {
+    /// What a ranged GET comes to.
+    async fn range(&self) -> Result<ossget::RangeBody, SourceError> {
+        let object = self.source.object("k").unwrap();
+        let identity = self.source.probe(&object).await.unwrap();
+        self.source.get_range(&object, ByteRange::new(0, 100).unwrap(), &identity).await
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_not_empty_because_a_look_says_so() {
+    let rig = Rig::new();
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: \"e\"\r\n\
+                Last-Modified: Sun, 29 Nov 2026 00:00:00 GMT\r\n\r\n";
+    rig.server.script(On::head(), Script::raw(head));
+    let identity = rig.source.probe(&rig.source.object("k").unwrap()).await.unwrap();
+    assert_eq!(identity.size, SIZE);
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_the_range_is_no_failure_of_the_network() {
+    let rig = Rig::new();
+    rig.server
+        .script(On::get(), Script::head(|head| head.replacen("206 Partial Content", "200 OK", 1)));
+    let error = rig.range().await.unwrap_err();
+    assert_eq!(
+        (error.failure(), error.kind()),
+        (Failure::Protocol, ErrorKind::Protocol),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn credentials_that_have_expired_are_told_apart() {
+    let rig = Rig::new();
+    let body = "<Error><Code>ExpiredToken</Code></Error>";
+    let answer =
+        format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    rig.server.script(On::get(), Script::raw(answer));
+    let error = rig.range().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_version_that_the_store_says_nothing_of_is_not_taken_for_that_one() {
+    let rig = Rig::new();
+    let object = rig.source.object("k").unwrap().version_id("v7").unwrap();
+    let error = rig.source.probe(&object).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
 }

@@ -8,6 +8,7 @@
 
 mod answers;
 mod downloads;
+mod files;
 mod s3;
 mod wrapped;
 

@@ -15,6 +15,9 @@ use std::sync::Arc;
 pub struct Network {
     /// Sends each request once.
     pub transport: Arc<dyn Transport>,
+    /// The same without a proxy: for what a cloud tells its machines of themselves, roles' credentials
+    /// among it.
+    pub direct: Arc<dyn Transport>,
     /// The time limits of one exchange.
     pub limits: Limits,
     plaintext: Plaintext,
@@ -25,7 +28,15 @@ pub struct Network {
 impl Network {
     /// Reaches servers over `transport`. Plain http is for this machine alone.
     pub fn new(transport: Arc<dyn Transport>, limits: Limits) -> Self {
-        Self { transport, limits, plaintext: Plaintext::Refuse, loopback_leaves: false }
+        let direct = Arc::clone(&transport);
+        Self { transport, direct, limits, plaintext: Plaintext::Refuse, loopback_leaves: false }
+    }
+
+    /// Reaches what must go through no proxy over `transport`.
+    #[must_use]
+    pub fn direct(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.direct = transport;
+        self
     }
 
     /// Plain http to hosts other than this one as well, or not.
