@@ -2,7 +2,7 @@
 
 use super::error::generic;
 use super::object_store::Error;
-use super::{IllegalKeys, OssStore};
+use super::{IllegalKeys, LongRanges, OssStore};
 use ossget::{Client, CredentialsChain, CredentialsProvider, Endpoint, Surroundings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub struct OssStoreBuilder {
     allow_http: bool,
     patience: Option<Duration>,
     illegal_keys: IllegalKeys,
+    long_ranges: LongRanges,
 }
 
 impl OssStoreBuilder {
@@ -38,6 +39,7 @@ impl OssStoreBuilder {
             allow_http: false,
             patience: None,
             illegal_keys: IllegalKeys::default(),
+            long_ranges: LongRanges::default(),
         }
     }
 
@@ -84,6 +86,12 @@ impl OssStoreBuilder {
         self
     }
 
+    /// How long ranges are fetched; by one request each unless set.
+    pub const fn long_ranges(mut self, how: LongRanges) -> Self {
+        self.long_ranges = how;
+        self
+    }
+
     /// Makes the store. Asks no service, unless credentials have to be looked for.
     ///
     /// # Errors
@@ -120,7 +128,7 @@ impl OssStoreBuilder {
             client = client.dangerous().allow_plaintext();
         }
         let store = OssStore::new(&client.build().map_err(generic)?, bucket)?;
-        let store = store.illegal_keys(self.illegal_keys);
+        let store = store.illegal_keys(self.illegal_keys).long_ranges(self.long_ranges);
         Ok(match self.patience {
             Some(time) => OssStore { bucket: store.bucket.patience(time), ..store },
             None => store,

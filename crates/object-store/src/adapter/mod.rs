@@ -16,6 +16,7 @@ mod upload;
 
 pub use builder::OssStoreBuilder;
 pub use listing::IllegalKeys;
+pub use reading::LongRanges;
 pub use source::ObjectStoreSource;
 pub use store::OssStore;
 

@@ -13,6 +13,20 @@ use ossget::{ByteRange, ExtentRequest, ObjectStat, Precondition};
 use std::ops::Range;
 use std::time::UNIX_EPOCH;
 
+/// How a piece of more than 16 MiB is fetched that [`get_ranges`] asks for, several ranges that lie close
+/// together among them.
+///
+/// [`get_ranges`]: super::object_store::ObjectStore::get_ranges
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LongRanges {
+    /// By one request, as object_store's other clients do.
+    #[default]
+    Whole,
+    /// In parts of 8 MiB, up to eight at once: sooner where one connection does not fill the link, for
+    /// more requests.
+    InParts,
+}
+
 impl OssStore {
     pub(super) async fn read(&self, path: &Path, options: GetOptions) -> Result<GetResult, Error> {
         let mut object = self.object(path)?;
@@ -43,7 +57,11 @@ impl OssStore {
     ) -> Result<Vec<Bytes>, Error> {
         let pinned = &self.bucket.pin(self.object(path)?);
         let fetch = |range: Range<u64>| async move {
-            let bytes = pinned.range(byte_range(&range)?).await;
+            let wanted = byte_range(&range)?;
+            let bytes = match self.long_ranges {
+                LongRanges::Whole => pinned.whole_range(wanted).await,
+                LongRanges::InParts => pinned.range(wanted).await,
+            };
             let bytes = bytes.map_err(|error| told(error, path))?;
             let end = range.start.saturating_add(bytes.len() as u64);
             // Of these, object_store would cut a piece that is not there, and panic.

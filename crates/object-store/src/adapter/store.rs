@@ -6,7 +6,7 @@ use super::object_store::{
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, path::Path,
 };
 use super::upload::OssUpload;
-use super::{IllegalKeys, OssStoreBuilder, attributes, list_result, put_result};
+use super::{IllegalKeys, LongRanges, OssStoreBuilder, attributes, list_result, put_result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, TryStreamExt as _};
@@ -29,6 +29,7 @@ use std::ops::Range;
 pub struct OssStore {
     pub(super) bucket: Bucket,
     pub(super) illegal_keys: IllegalKeys,
+    pub(super) long_ranges: LongRanges,
 }
 
 impl OssStore {
@@ -55,7 +56,7 @@ impl OssStore {
     /// A store of this bucket, with its patience.
     #[must_use]
     pub const fn of(bucket: Bucket) -> Self {
-        Self { bucket, illegal_keys: IllegalKeys::Skip }
+        Self { bucket, illegal_keys: IllegalKeys::Skip, long_ranges: LongRanges::Whole }
     }
 
     /// The bucket.
@@ -68,6 +69,13 @@ impl OssStore {
     #[must_use]
     pub const fn illegal_keys(mut self, what: IllegalKeys) -> Self {
         self.illegal_keys = what;
+        self
+    }
+
+    /// How long ranges are fetched; by one request each unless set.
+    #[must_use]
+    pub const fn long_ranges(mut self, how: LongRanges) -> Self {
+        self.long_ranges = how;
         self
     }
 

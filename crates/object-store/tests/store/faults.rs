@@ -6,7 +6,7 @@ macro_rules! faults {
     () => {
         mod faults {
             use super::{Path, Rig, adapter, object_store};
-            use adapter::IllegalKeys;
+            use adapter::{IllegalKeys, LongRanges};
             use futures::{StreamExt as _, TryStreamExt as _};
             use object_store::{
                 Attribute, Attributes, CopyMode, CopyOptions, Error, ObjectStore as _,
@@ -109,14 +109,19 @@ macro_rules! faults {
             }
 
             #[tokio::test]
-            async fn a_long_range_is_fetched_in_parts() {
+            async fn a_long_range_is_one_request_or_fetched_in_parts() {
                 let rig = Rig::new().await;
                 let size = 20 << 20;
                 let content = Content::generated(9, size);
                 rig.sim.put_object("dir/object.bin", content.clone());
-                // Beyond the end there is nothing, and that is no error.
-                let got = rig.store().get_ranges(&path(), &[5..size + (9 << 20)]).await.unwrap();
-                assert!(got[0] == content.window(5..size));
+                for (how, requests) in [(LongRanges::Whole, 1), (LongRanges::InParts, 3)] {
+                    rig.sim.clear_requests();
+                    let store = rig.store().long_ranges(how);
+                    // Beyond the end there is nothing, and that is no error.
+                    let got = store.get_ranges(&path(), &[5..size + (9 << 20)]).await.unwrap();
+                    assert!(got[0] == content.window(5..size));
+                    assert_eq!(rig.sim.requests().len(), requests, "{how:?}");
+                }
             }
 
             #[tokio::test]
@@ -189,7 +194,11 @@ macro_rules! faults {
                 rig.sim.put_object("dir/object.bin", Content::generated(9, 40 << 20));
                 let late = On::get().range_start(|start| start > 0).nth(1);
                 rig.sim.fault(late, Fault::ReplaceObjectNow(Content::generated(9, 1 << 20)));
-                let got = rig.store().get_ranges(&path(), &[0..40 << 20]).await;
+                let got = rig
+                    .store()
+                    .long_ranges(LongRanges::InParts)
+                    .get_ranges(&path(), &[0..40 << 20])
+                    .await;
                 assert!(matches!(got, Err(Error::Precondition { .. })), "{got:?}");
             }
 

@@ -26,7 +26,8 @@ impl Bucket {
 
 impl PinnedObject {
     /// The bytes of a range, clipped at the end of the object: by one request up to 16 MiB, beyond
-    /// that by one for every 8 MiB, eight of them at once after the first.
+    /// that by one for every 8 MiB, eight of them at once after the first;
+    /// [`whole_range`](Self::whole_range) makes one request in any case.
     ///
     /// Ranges can be asked for at the same time. Before the first answer nothing is known of the
     /// object, so these requests are not pinned: their answers are compared.
@@ -41,11 +42,11 @@ impl PinnedObject {
     /// Nothing is changed anywhere.
     pub async fn range(&self, range: ByteRange) -> Result<Bytes, Error> {
         if range.len() <= MOST_AT_ONCE {
-            return self.part(range).await;
+            return self.whole_range(range).await;
         }
         // The first part tells how long the object is.
         let first = ByteRange::new(range.start(), range.start().saturating_add(PART));
-        let first = self.part(first.unwrap_or(range)).await?;
+        let first = self.whole_range(first.unwrap_or(range)).await?;
         let (Some(identity), Some(rest)) =
             (self.identity.get(), ByteRange::new(range.start().saturating_add(PART), range.end()))
         else {
@@ -54,7 +55,7 @@ impl PinnedObject {
         let Some(rest) = ExtentRequest::Slice(rest).resolve(identity.size) else {
             return Ok(first);
         };
-        let parts = stream::iter(parts(rest)).map(|part| self.part(part));
+        let parts = stream::iter(parts(rest)).map(|part| self.whole_range(part));
         let parts: Vec<Bytes> = parts.buffered(PARALLEL).try_collect().await?;
         let len = parts.iter().map(Bytes::len).sum::<usize>() + first.len();
         let mut all = BytesMut::with_capacity(len);
@@ -63,7 +64,16 @@ impl PinnedObject {
         Ok(all.freeze())
     }
 
-    async fn part(&self, range: ByteRange) -> Result<Bytes, Error> {
+    /// The same by one request, however long the range is.
+    ///
+    /// # Errors
+    ///
+    /// As [`range`](Self::range).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is changed anywhere.
+    pub async fn whole_range(&self, range: ByteRange) -> Result<Bytes, Error> {
         let extent = ExtentRequest::Slice(range);
         if let Some(identity) = self.identity.get() {
             let range = extent.resolve(identity.size).ok_or_else(|| {

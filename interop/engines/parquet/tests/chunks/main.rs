@@ -5,8 +5,7 @@
 //! `cargo xtask engines` starts one.
 //!
 //! Neither may be more for `OssStore`; ranges at most 1 MiB apart are one request for both, and as many
-//! requests are under way at once. One exception is counted, too: what is longer than 16 MiB in one
-//! piece `OssStore` fetches by several requests at once, since one connection to OSS is slow.
+//! requests are under way at once.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -25,7 +24,7 @@ use ossget_object_store::OssStore;
 use ossget_testkit::{Content, Simulator};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use proxy::Proxy;
-use reads::{Expected, READS};
+use reads::READS;
 use std::sync::Arc;
 use table::{Row, table};
 
@@ -67,19 +66,9 @@ fn check(row: &Row) {
     let Row { name, expected, oss, s3 } = row;
     assert!(oss.bytes <= s3.bytes, "{name}: more bytes than by S3");
     assert!(oss.at_once >= s3.at_once, "{name}: fewer requests at once than by S3");
-    match *expected {
-        Expected::Same { requests, at_once } => {
-            assert_eq!(oss.ranges, s3.ranges, "{name}: other requests than by S3");
-            assert_eq!(oss.ranges.len(), requests, "{name}: the file is not what it should be");
-            assert_eq!(oss.at_once, at_once, "{name}: more or fewer at once");
-        }
-        Expected::InPieces { of, at_once } => {
-            assert_eq!(s3.ranges.len(), 1, "{name}: the file is not what it should be");
-            let pieces = s3.bytes.div_ceil(of);
-            assert_eq!(oss.ranges.len() as u64, pieces, "{name}: other pieces");
-            assert_eq!(oss.at_once, at_once, "{name}: more or fewer at once");
-        }
-    }
+    assert_eq!(oss.ranges, s3.ranges, "{name}: other requests than by S3");
+    assert_eq!(oss.ranges.len(), expected.requests, "{name}: the file is not what it should be");
+    assert_eq!(oss.at_once, expected.at_once, "{name}: more or fewer at once");
 }
 
 async fn in_memory(file: &Bytes) -> Arc<dyn ObjectStore> {
