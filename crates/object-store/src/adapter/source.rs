@@ -136,13 +136,11 @@ impl Source for ObjectStoreSource {
         // No range will be asked for, and some servers answer a look with no length at all.
         let got = self.ask(object, options).await?;
         let read = identity(&got.meta);
-        let is_empty = || async { got.into_stream().try_next().await.map_err(failed) };
-        match read.size {
-            0 if is_empty().await?.is_some() => {
-                Err(SourceError::protocol("the store has bytes of an object that it says is empty"))
-            }
-            _ => Ok(read),
+        if read.size == 0 && got.into_stream().try_next().await.map_err(failed)?.is_some() {
+            let what = "the store has bytes of an object that it says is empty";
+            return Err(SourceError::protocol(what));
         }
+        Ok(read)
     }
 
     async fn get_range(
