@@ -41,9 +41,6 @@ enum Store {
 }
 
 impl StoreUrl {
-    /// The schemes of such URLs.
-    pub const SCHEMES: [&str; 4] = ["s3", "gs", "az", "file"];
-
     /// Whether it is a file of this machine.
     #[must_use]
     pub const fn is_file(&self) -> bool {
