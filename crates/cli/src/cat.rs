@@ -2,11 +2,11 @@
 
 use crate::asked::{Asked, Bounds};
 use crate::environment::Environment;
-use crate::get::runtime;
 use crate::hi::usage;
 use crate::low::{CatArgs, GetArgs, OutputArgs, ReadingArgs};
 use crate::one_source::tell;
 use crate::output::Screen;
+use crate::runtime::runtime;
 use crate::source::Source;
 use ossget::{Error, ErrorKind, Integrity};
 use std::io::{self, Write as _};

@@ -3,10 +3,10 @@
 use crate::asked::{Bounds, connected, refuse_secrets, service};
 use crate::environment::Environment;
 use crate::exit;
-use crate::get::runtime;
 use crate::hi::usage;
 use crate::low::{ConfigAction, ConfigArgs, OutputArgs};
 use crate::output::{Failed, Screen, json_line, print, shown, whole_message};
+use crate::runtime::runtime;
 use crate::settings::{Settings, Sourced};
 use ossget::{Addressing, Endpoint, Error, SignatureVersion};
 use serde::Serialize;

@@ -2,10 +2,10 @@
 
 use crate::asked::{Asked, Bounds};
 use crate::environment::Environment;
-use crate::get::runtime;
 use crate::low::{DoctorArgs, OutputArgs};
 use crate::one_source::tell;
 use crate::output::{json_line, print, shown, whole_message};
+use crate::runtime::runtime;
 use crate::source::Source;
 use ossget::{ByteRange, Error, ErrorKind, ExtentRequest, ObjectStat};
 use serde::Serialize;

@@ -8,13 +8,14 @@ use crate::low::GetArgs;
 use crate::output::{
     self, Ending, Failed, Kept, Lines, Mailbox, Names, Note, Screen, Story, Verbosity,
 };
+use crate::runtime::runtime;
 use crate::signals::{self, Interrupt, Run};
 use crate::source::Source;
 use ossget::{Download, DownloadEvent, Downloaded, Error, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
-use std::{io, thread};
 use tracing_subscriber::EnvFilter;
 
 /// Runs the command and returns its exit code.
@@ -197,56 +198,8 @@ fn log_to(mailbox: &Arc<Mailbox>, verbosity: Verbosity) {
     drop(subscriber.try_init());
 }
 
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    let failed =
-        |error| Error::new(ErrorKind::Internal, "the runtime cannot be started").with_source(error);
-    require_resources().map_err(failed)?;
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        // The first thread for what blocks stays: where the system refuses more threads later,
-        // work waits for this one, and without any there would be a panic.
-        .thread_keep_alive(FOR_EVER)
-        .enable_all()
-        .build()
-        .map_err(failed)
-}
-
-/// Tries whether there are the threads and descriptors without which no download can end: the
-/// runtime does not return an error but panics where the system refuses them.
-fn require_resources() -> io::Result<()> {
-    let mut waiting = Vec::new();
-    for _ in 0..THREADS {
-        let (ended, end) = mpsc::channel::<()>();
-        // What it receives is the news that the sender was dropped.
-        let thread = thread::Builder::new().spawn(move || end.recv().is_ok())?;
-        waiting.push((ended, thread));
-    }
-    let pipes: Vec<_> = (0..PIPES).map(|_| io::pipe()).collect::<Result<_, _>>()?;
-    drop(pipes);
-    for (ended, thread) in waiting {
-        drop(ended);
-        // It cannot panic.
-        drop(thread.join());
-    }
-    Ok(())
-}
-
-/// Threads that run the tasks. Writing warm pages is CPU time, and two threads that contend for
-/// it already cost more than one (0.86 instead of 0.58 CPU seconds a GiB); one alone would let a
-/// slow write hold up every connection.
-const WORKERS: usize = 2;
-
-/// The workers, one that blocks, the one that tells, the committer, the one that catches signals.
-const THREADS: usize = WORKERS + 4;
-
-/// Each is two descriptors: five of the runtime, four of the one that catches signals, six of the
-/// destination, its directory and what lies beside it, one of a connection.
-const PIPES: usize = 8;
-
 /// How long the last lines may wait for whoever reads them once the user has asked for an end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,7 @@ mod network;
 mod one_source;
 mod output;
 mod range;
+mod runtime;
 mod settings;
 mod sign;
 mod signals;

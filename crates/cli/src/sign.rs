@@ -2,11 +2,11 @@
 
 use crate::asked::{Asked, Bounds};
 use crate::environment::Environment;
-use crate::get::runtime;
 use crate::hi::usage;
 use crate::low::{OutputArgs, RequestArgs, SignArgs};
 use crate::one_source::tell;
 use crate::output::{Screen, json_line, print};
+use crate::runtime::runtime;
 use crate::source::{Named, Source};
 use ossget::{Error, ObjectUrl};
 use serde::Serialize;

@@ -2,10 +2,10 @@
 
 use crate::asked::{Asked, Bounds};
 use crate::environment::Environment;
-use crate::get::runtime;
 use crate::low::{OutputArgs, StatArgs};
 use crate::one_source::tell;
 use crate::output::{Screen, json_line, print, shown};
+use crate::runtime::runtime;
 use crate::source::Source;
 use ossget::{Error, ObjectStat};
 use serde::Serialize;

@@ -2,12 +2,12 @@
 
 use crate::environment::Environment;
 use crate::exit;
-use crate::get::runtime;
 use crate::hi::HiVerify;
 use crate::low::{OutputArgs, VerifyArgs};
 use crate::output::{
     Failed, Screen, bytes, integrity, json_line, print, seconds, shown, whole_message,
 };
+use crate::runtime::runtime;
 use crate::source::Source;
 use ossget::{Error, ErrorKind, Verdict, Verified};
 use serde::Serialize;
