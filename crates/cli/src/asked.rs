@@ -6,7 +6,9 @@ use crate::low::{IdentityArgs, RequestArgs};
 use crate::network;
 use crate::settings::Settings;
 use crate::source::{Named, Source};
-use ossget::{Anonymous, Client, ClientBuilder, CredentialsProvider, Error, Object, Precondition};
+use ossget::{
+    Anonymous, Client, ClientBuilder, CredentialsProvider, DiskWrites, Error, Object, Precondition,
+};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,7 +153,9 @@ pub(crate) fn connected(
     environment: &Environment,
     bounds: Bounds,
 ) -> ClientBuilder {
-    let mut builder = builder.proxy(network::proxy(&identity.network, environment));
+    let mut builder = builder
+        .proxy(network::proxy(&identity.network, environment))
+        .disk_writes(DiskWrites::Inline);
     if let Some(path) = &identity.ca_cert {
         builder = builder.ca_cert(path);
     }

@@ -16,7 +16,7 @@ use crate::endpoint::{Addressing, Endpoint};
 use crate::source::{
     OssSource, Plaintext, Precondition, Requests, Signing, Source, TrafficLimit, UrlSource,
 };
-use crate::{Error, ErrorKind, Object, ObjectUrl};
+use crate::{DiskWrites, Error, ErrorKind, Object, ObjectUrl};
 use ossget_fs::{FileSystem, NativeFileSystem};
 use ossget_sign::SignatureVersion;
 use ossget_transport::{HyperTransport, Limits, Proxy, Transport, TransportSetupError};
@@ -35,6 +35,7 @@ pub struct Client {
     pub(crate) file_system: Arc<dyn FileSystem>,
     pub(crate) pace: Arc<Pace>,
     pub(crate) budget: Budget,
+    pub(crate) disk_writes: DiskWrites,
 }
 
 /// Collects what a [`Client`] needs. [`ClientBuilder::build`] checks it all.
@@ -49,10 +50,17 @@ pub struct ClientBuilder {
     ca_cert: Option<PathBuf>,
     proxy: Proxy,
     limits: Limits,
-    budget: Budget,
     plaintext: Plaintext,
     asking: Asking,
     transport: Option<Arc<dyn Transport>>,
+    receiving: Receiving,
+}
+
+/// What becomes of that which comes, whatever the source.
+#[derive(Debug, Default)]
+struct Receiving {
+    budget: Budget,
+    disk_writes: DiskWrites,
     file_system: Option<Arc<dyn FileSystem>>,
 }
 
@@ -98,7 +106,8 @@ impl Client {
     #[must_use]
     pub fn with_source(source: Arc<dyn Source>, file_system: Arc<dyn FileSystem>) -> Self {
         let (pace, budget) = (Arc::default(), Budget::default());
-        Self { source, requests: None, file_system, pace, budget }
+        let disk_writes = DiskWrites::default();
+        Self { source, requests: None, file_system, pace, budget, disk_writes }
     }
 
     /// A download of `object` to the file `destination`, to be awaited. A destination that is a
@@ -119,11 +128,10 @@ impl ClientBuilder {
             ca_cert: None,
             proxy: Proxy::none(),
             limits: Limits::default(),
-            budget: Budget::default(),
             plaintext: Plaintext::Refuse,
             asking: Asking::default(),
             transport: None,
-            file_system: None,
+            receiving: Receiving::default(),
         }
     }
 
@@ -225,7 +233,13 @@ impl ClientBuilder {
     /// to wait is not taken for silence or slowness of the other side. Heads of answers, TLS and TCP
     /// are not counted: some 3 % come on top.
     pub fn bandwidth_limit(mut self, bytes_per_second: NonZeroU64) -> Self {
-        self.budget = Budget::new(bytes_per_second);
+        self.receiving.budget = Budget::new(bytes_per_second);
+        self
+    }
+
+    /// Which threads write blocks to the disk; by default those for what blocks.
+    pub const fn disk_writes(mut self, writes: DiskWrites) -> Self {
+        self.receiving.disk_writes = writes;
         self
     }
 
@@ -237,7 +251,7 @@ impl ClientBuilder {
 
     /// A file system of your own.
     pub fn file_system(mut self, file_system: Arc<dyn FileSystem>) -> Self {
-        self.file_system = Some(file_system);
+        self.receiving.file_system = Some(file_system);
         self
     }
 
@@ -260,10 +274,10 @@ impl ClientBuilder {
                 if is_ours && self.plaintext == Plaintext::Refuse && url.is_signed() {
                     stays_here(url.endpoint(), &self.proxy)?;
                 }
-                let ours = (self.ca_cert, self.proxy, self.budget.read_at_once());
+                let ours = (self.ca_cert, self.proxy, self.receiving.budget.read_at_once());
                 let transport = transport(self.transport, ours)?;
                 let source = UrlSource::new(transport, url, self.limits, self.plaintext)?;
-                return Ok(client(Arc::new(source), self.file_system, self.budget));
+                return Ok(self.receiving.client(Arc::new(source)));
             }
             Service::Other(open) => {
                 self.asking.refuse("a store that is not OSS", "they are of OSS alone")?;
@@ -272,13 +286,13 @@ impl ClientBuilder {
                     None => transport(None, (None, Proxy::none(), None))?,
                 };
                 let proxy = self.proxy.clone();
-                let ours = (self.ca_cert, self.proxy, self.budget.read_at_once());
+                let ours = (self.ca_cert, self.proxy, self.receiving.budget.read_at_once());
                 let network = Network::new(transport(self.transport, ours)?, self.limits)
                     .direct(direct)
                     .plaintext(self.plaintext)
                     .by_way_of(&proxy);
                 let source = open.over(network)?;
-                return Ok(client(source, self.file_system, self.budget));
+                return Ok(self.receiving.client(source));
             }
         };
         let signing = match self.sign_version {
@@ -291,7 +305,7 @@ impl ClientBuilder {
         if is_ours && self.plaintext == Plaintext::Refuse && !credentials.is_anonymous() {
             stays_here(&endpoint, &self.proxy)?;
         }
-        let ours = (self.ca_cert, self.proxy, self.budget.read_at_once());
+        let ours = (self.ca_cert, self.proxy, self.receiving.budget.read_at_once());
         let transport = transport(self.transport, ours)?;
         let mut source = OssSource::builder(transport, endpoint, signing, credentials)
             .limits(self.limits)
@@ -301,7 +315,18 @@ impl ClientBuilder {
         }
         let source = self.asking.apply(source)?.build()?;
         let requests = Some(source.requests());
-        Ok(Client { requests, ..client(Arc::new(source), self.file_system, self.budget) })
+        Ok(Client { requests, ..self.receiving.client(Arc::new(source)) })
+    }
+}
+
+impl Receiving {
+    fn client(self, source: Arc<dyn Source>) -> Client {
+        let file_system = self.file_system.unwrap_or_else(|| Arc::new(NativeFileSystem::new()));
+        Client {
+            budget: self.budget,
+            disk_writes: self.disk_writes,
+            ..Client::with_source(source, file_system)
+        }
     }
 }
 
@@ -319,15 +344,6 @@ impl DangerousBuilder {
         self.builder.plaintext = Plaintext::Allow;
         self.builder
     }
-}
-
-fn client(
-    source: Arc<dyn Source>,
-    file_system: Option<Arc<dyn FileSystem>>,
-    budget: Budget,
-) -> Client {
-    let file_system = file_system.unwrap_or_else(|| Arc::new(NativeFileSystem::new()));
-    Client { budget, ..Client::with_source(source, file_system) }
 }
 
 /// Plain http needs no permission where it stays on this machine: not through a proxy elsewhere.

@@ -64,7 +64,7 @@ pub use error::{Error, ErrorKind};
 pub use event::DownloadEvent;
 pub use object::Object;
 pub use object_url::ObjectUrl;
-pub use options::{Clobber, DirectIo, Durability, Parallel, Resume, Symlink};
+pub use options::{Clobber, DirectIo, DiskWrites, Durability, Parallel, Resume, Symlink};
 pub use ossget_core::session::{CrcPolicy, OnChange, ResumeVerify};
 pub use ossget_core::{ByteRange, ExtentRequest, Failure, ObjectIdentity, PartSize, PartSizeError};
 pub use ossget_fs::NativeFileSystem;

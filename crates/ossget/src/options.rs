@@ -80,6 +80,21 @@ pub enum DirectIo {
     Off,
 }
 
+/// Which threads write blocks past the page cache ([`DirectIo`] says when that is done). What is written
+/// through it seldom waits, and is written by the task that received it in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DiskWrites {
+    /// The runtime's threads for what blocks.
+    #[default]
+    Offloaded,
+    /// The threads that run the tasks: for a runtime that does nothing else. While the disk is slow to
+    /// take a block, of 1 MiB at most, such a thread does nothing, and where all of them wait no timer
+    /// is looked at. It saves handing over each block, a quarter of the processor's time on a fast
+    /// disk (`docs/performance.md`).
+    Inline,
+}
+
 /// What to do about an earlier run's checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,20 +1,14 @@
 //! Writes past the page cache: one block is filled while the one before it is written.
 
-use ossget_fs::{AlignedBuf, DIRECT_BLOCK, DirectFile, FsError, FsErrorKind};
-use std::num::NonZeroU32;
+use super::blocks::{Block, Blocks};
+use crate::DiskWrites;
+use ossget_fs::{DIRECT_BLOCK, DirectFile, FsError, FsErrorKind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Bytes collected before they are written, at most: where more connections than a few write, fewer,
-/// so that what is held stays within [`HELD`]. Parts are whole blocks where it is a power of two.
-const COLLECTED: usize = 1 << 20;
-/// The fewest: with less than that, 64 connections are slower than through the page cache.
-const LEAST_COLLECTED: usize = 256 << 10;
-/// What all connections hold together, as long as that many do not need more.
-const HELD: usize = 14 << 20;
 /// Bytes copied and hashed in turn: they are still in the processor's first cache.
 const IN_CACHE: usize = 16 << 10;
 
@@ -24,69 +18,18 @@ pub(super) struct DirectPartial {
     file: Arc<dyn DirectFile>,
     /// Held by each write under way: an attempt may end before its last one does.
     held: mpsc::Sender<()>,
+    writes: DiskWrites,
     blocks: Arc<Blocks>,
     pace: Arc<Pace>,
 }
 
 impl DirectPartial {
-    /// To be written by so many connections at most.
     pub(super) fn new(
         file: Arc<dyn DirectFile>,
         held: mpsc::Sender<()>,
-        connections: NonZeroU32,
+        writes: DiskWrites,
     ) -> Self {
-        let blocks = Arc::new(Blocks::for_connections(connections));
-        Self { file, held, blocks, pace: Arc::default() }
-    }
-}
-
-/// Memory that attempts have one after the other: each has a block to fill, and some have another
-/// that is being written meanwhile.
-#[derive(Debug)]
-struct Blocks {
-    size: usize,
-    pool: Mutex<Pool>,
-}
-
-#[derive(Debug)]
-struct Pool {
-    free: Vec<AlignedBuf>,
-    /// How many more may fill a block while another is being written.
-    others: usize,
-}
-
-impl Blocks {
-    fn for_connections(connections: NonZeroU32) -> Self {
-        let connections = usize::try_from(connections.get()).unwrap_or(usize::MAX);
-        let share = HELD / connections.saturating_add(connections / 2);
-        let size = 1 << share.clamp(LEAST_COLLECTED, COLLECTED).ilog2();
-        let others = (HELD / size).saturating_sub(connections).max(connections / 2).max(1);
-        Self { size, pool: Mutex::new(Pool { free: Vec::new(), others }) }
-    }
-
-    /// A block to fill.
-    fn take(&self) -> AlignedBuf {
-        let free = self.pool().free.pop();
-        free.unwrap_or_else(|| AlignedBuf::zeroed(self.size))
-    }
-
-    /// A block to fill while another is being written, if there may be one.
-    fn take_another(&self) -> Option<AlignedBuf> {
-        {
-            let mut pool = self.pool();
-            pool.others = pool.others.checked_sub(1)?;
-        }
-        Some(self.take())
-    }
-
-    fn give_back(&self, block: Option<AlignedBuf>, others: usize) {
-        let mut pool = self.pool();
-        pool.free.extend(block.filter(|block| !block.bytes().is_empty()));
-        pool.others += others;
-    }
-
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { file, held, writes, blocks: Arc::default(), pace: Arc::default() }
     }
 }
 
@@ -130,14 +73,14 @@ impl Pace {
 #[derive(Debug)]
 pub(super) struct Collector {
     partial: DirectPartial,
-    /// Empty while the only block is being written.
-    filling: AlignedBuf,
+    /// `None` while the only block is being written.
+    filling: Option<Block>,
     filled: usize,
     /// How much of it has been handed out to be hashed.
     hashed: usize,
     /// Where in the file the collected bytes belong.
     at: u64,
-    writing: Option<JoinHandle<Result<AlignedBuf, FsError>>>,
+    writing: Option<JoinHandle<Result<Block, FsError>>>,
 }
 
 impl Collector {
@@ -146,7 +89,7 @@ impl Collector {
     pub(super) fn new(partial: DirectPartial, at: u64) -> Option<Self> {
         let pays = at.is_multiple_of(DIRECT_BLOCK as u64) && !partial.pace.is_slow();
         pays.then(|| Self {
-            filling: partial.blocks.take(),
+            filling: Some(partial.blocks.take()),
             partial,
             filled: 0,
             hashed: 0,
@@ -157,7 +100,7 @@ impl Collector {
 
     /// Takes some of the next bytes and says how many.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
-        let room = &mut self.filling.bytes_mut()[self.filled..];
+        let room = self.room();
         let taken = room.len().min(bytes.len()).min(IN_CACHE);
         room[..taken].copy_from_slice(&bytes[..taken]);
         self.filled += taken;
@@ -166,7 +109,7 @@ impl Collector {
 
     /// Where the next bytes are to be put.
     pub(super) fn room(&mut self) -> &mut [u8] {
-        &mut self.filling.bytes_mut()[self.filled..]
+        self.filling.as_mut().map_or(&mut [], |block| &mut block.bytes_mut()[self.filled..])
     }
 
     /// So many bytes have been put into the room.
@@ -176,7 +119,7 @@ impl Collector {
 
     /// Whether there is no room for more.
     pub(super) fn is_full(&self) -> bool {
-        self.filled == self.partial.blocks.size
+        self.filling.as_ref().is_none_or(|block| self.filled == block.bytes().len())
     }
 
     /// Whole blocks of what was taken that have not been hashed yet, to be hashed now.
@@ -191,7 +134,7 @@ impl Collector {
 
     fn unhashed(&mut self, end: usize) -> &[u8] {
         let begin = std::mem::replace(&mut self.hashed, end);
-        &self.filling.bytes()[begin..end]
+        self.filling.as_ref().map_or(&[], |block| &block.bytes()[begin..end])
     }
 
     /// Bytes that are collected and not being written yet.
@@ -204,9 +147,9 @@ impl Collector {
         self.filled -= self.filled % DIRECT_BLOCK;
     }
 
-    /// Begins to write what is collected, and waits for it where there is no other block to go on
-    /// with. What came before it must be [settled](Self::settle). Once it is in the file, and only
-    /// then, `then` is called.
+    /// Begins to write what is collected, or writes it where a thread of the runtime may be held up;
+    /// waits where there is no other block to go on with. What came before it must be
+    /// [settled](Self::settle). Once it is in the file, and only then, `then` is called.
     ///
     /// # Cancel safety
     ///
@@ -215,15 +158,12 @@ impl Collector {
         &mut self,
         then: impl FnOnce() + Send + 'static,
     ) -> Result<(), FsError> {
-        let next = self.partial.blocks.take_another();
-        let goes_on = next.is_some();
-        let next = next.unwrap_or_else(|| AlignedBuf::zeroed(0));
-        let block = std::mem::replace(&mut self.filling, next);
+        let Some(block) = self.filling.take() else { return Ok(()) };
         let (len, at) = (std::mem::take(&mut self.filled), self.at);
         self.hashed = 0;
         self.at += len as u64;
-        let DirectPartial { file, held, pace, .. } = self.partial.clone();
-        self.writing = Some(spawn_blocking(move || {
+        let DirectPartial { file, held, writes, blocks, pace } = self.partial.clone();
+        let write = move || {
             let written = pace.time(len as u64, || file.write_all_at(&block, len, at));
             if written.is_ok() {
                 then();
@@ -231,8 +171,17 @@ impl Collector {
             drop(file);
             drop(held);
             written.map(|()| block)
-        }));
-        if goes_on { Ok(()) } else { self.settle().await }
+        };
+        if writes == DiskWrites::Inline {
+            self.filling = Some(write()?);
+            return Ok(());
+        }
+        self.filling = blocks.take_second();
+        self.writing = Some(spawn_blocking(write));
+        match self.filling {
+            Some(_) => Ok(()),
+            None => self.settle().await,
+        }
     }
 
     /// Waits until all that was submitted is written.
@@ -243,45 +192,23 @@ impl Collector {
     pub(super) async fn settle(&mut self) -> Result<(), FsError> {
         let Some(writing) = &mut self.writing else { return Ok(()) };
         let written = writing.await;
-        let had_another = self.has_another();
         self.writing = None;
         let block = written.unwrap_or_else(|error| {
             let error = std::io::Error::other(error);
             let doing = "a defect of ossget stopped the writing of";
             Err(FsError::new(FsErrorKind::Storage, doing, "the partial file", Some(error)))
-        });
-        match had_another {
-            true => {
-                let (block, error) =
-                    block.map_or_else(|error| (None, Err(error)), |it| (Some(it), Ok(())));
-                self.partial.blocks.give_back(block, 1);
-                error
-            }
-            false => {
-                self.filling = block?;
-                Ok(())
-            }
-        }
-    }
-
-    /// Whether it fills a block while another is being written.
-    fn has_another(&self) -> bool {
-        self.writing.is_some() && !self.filling.bytes().is_empty()
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let others = usize::from(self.has_another());
-        let filling = std::mem::replace(&mut self.filling, AlignedBuf::zeroed(0));
-        self.partial.blocks.give_back(Some(filling), others);
+        })?;
+        self.filling.get_or_insert(block);
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc as std_mpsc;
+    use futures::FutureExt as _;
+    use ossget_fs::AlignedBuf;
+    use std::sync::{Mutex, mpsc as std_mpsc};
     use std::time::Duration;
     use tokio::time::timeout;
 
@@ -294,13 +221,13 @@ mod tests {
 
     impl DirectFile for Gate {
         fn write_all_at(&self, buf: &AlignedBuf, len: usize, offset: u64) -> Result<(), FsError> {
-            self.told.lock().unwrap().recv().unwrap();
+            if self.told.lock().unwrap().recv().is_err() {
+                return Err(FsError::new(FsErrorKind::Storage, "write", "the file", None));
+            }
             self.written.lock().unwrap().push((offset, buf.bytes()[..len].to_vec()));
             Ok(())
         }
     }
-
-    const FEW: NonZeroU32 = NonZeroU32::new(8).unwrap();
 
     fn gate() -> (Arc<Gate>, std_mpsc::Sender<()>) {
         let (tell, told) = std_mpsc::channel();
@@ -311,7 +238,11 @@ mod tests {
     async fn a_wait_that_is_given_up_leaves_the_write_to_be_waited_for() {
         let (file, tell) = gate();
         let (held, mut writes) = mpsc::channel(1);
-        let partial = DirectPartial::new(Arc::clone(&file) as Arc<dyn DirectFile>, held, FEW);
+        let partial = DirectPartial::new(
+            Arc::clone(&file) as Arc<dyn DirectFile>,
+            held,
+            DiskWrites::Offloaded,
+        );
         let mut collector = Collector::new(partial, 8192).unwrap();
         assert_eq!(collector.take(&[7; 5000]), 5000);
         assert_eq!(collector.whole_blocks(), [7; 4096]);
@@ -339,33 +270,18 @@ mod tests {
     #[test]
     fn what_does_not_begin_with_a_block_is_not_collected() {
         let (held, _writes) = mpsc::channel(1);
-        let partial = DirectPartial::new(gate().0, held, FEW);
+        let partial = DirectPartial::new(gate().0, held, DiskWrites::Offloaded);
         assert!(Collector::new(partial.clone(), 4095).is_none());
         assert!(Collector::new(partial, 0).is_some());
-    }
-
-    #[test]
-    fn however_many_connections_what_they_hold_is_bounded() {
-        for (connections, size, held) in [
-            (1, 1 << 20, 14 << 20),
-            (8, 1 << 20, 14 << 20),
-            (9, 1 << 20, 14 << 20),
-            (16, 512 << 10, 14 << 20),
-            (32, 256 << 10, 14 << 20),
-            (64, 256 << 10, 24 << 20),
-        ] {
-            let blocks = Blocks::for_connections(NonZeroU32::new(connections).unwrap());
-            let many = usize::try_from(connections).unwrap() + blocks.pool().others;
-            assert_eq!((blocks.size, many * blocks.size), (size, held), "{connections}");
-        }
     }
 
     #[tokio::test]
     async fn where_there_is_no_other_block_the_only_one_is_waited_for() {
         let (file, tell) = gate();
-        let (held, _writes) = mpsc::channel(1);
-        let partial = DirectPartial::new(file, held, FEW);
-        partial.blocks.pool().others = 1;
+        let (held, mut writes) = mpsc::channel(1);
+        let partial = DirectPartial::new(file, held, DiskWrites::Offloaded);
+        // All but what two attempts and a second block take.
+        let many: Vec<_> = (0..11).map(|_| partial.blocks.take()).collect();
         let mut one = Collector::new(partial.clone(), 0).unwrap();
         let mut two = Collector::new(partial.clone(), 4096).unwrap();
         one.take(&[7; 4096]);
@@ -379,27 +295,39 @@ mod tests {
         two.settle().await.unwrap();
         assert!(!two.room().is_empty(), "it goes on with the same");
         one.settle().await.unwrap();
-        assert_eq!(partial.blocks.pool().others, 1);
         one.take(&[9; 4096]);
         one.submit(|| ()).await.unwrap();
         drop(one);
-        assert_eq!(partial.blocks.pool().others, 1, "an attempt that is given up gives it back");
+        drop((two, many));
+        assert!(partial.blocks.held() > 0, "an attempt that is given up is still writing");
         tell.send(()).unwrap();
+        drop(partial);
+        assert_eq!(writes.recv().await, None);
     }
 
+    /// Nothing else runs on this runtime, so that a write left to another thread would never be told.
     #[tokio::test]
-    async fn blocks_are_used_again() {
+    async fn a_write_that_may_hold_up_the_runtime_has_been_made_when_it_is_submitted() {
         let (file, tell) = gate();
         let (held, _writes) = mpsc::channel(1);
-        let partial = DirectPartial::new(file, held, FEW);
-        for _ in 0..3 {
-            let mut collector = Collector::new(partial.clone(), 0).unwrap();
-            collector.take(&[7; 4096]);
-            collector.submit(|| ()).await.unwrap();
+        let partial =
+            DirectPartial::new(Arc::clone(&file) as Arc<dyn DirectFile>, held, DiskWrites::Inline);
+        let mut collector = Collector::new(partial.clone(), 0).unwrap();
+        for byte in [7, 8] {
+            collector.take(&[byte; 4096]);
             tell.send(()).unwrap();
-            collector.settle().await.unwrap();
+            let (told, hears) = std_mpsc::channel();
+            let written = collector.submit(move || told.send(()).unwrap()).now_or_never();
+            written.expect("without waiting").unwrap();
+            hears.try_recv().expect("told at once");
         }
-        assert_eq!(partial.blocks.pool().free.len(), 2);
+        assert_eq!(*file.written.lock().unwrap(), [(0, vec![7; 4096]), (4096, vec![8; 4096])]);
+        assert_eq!(partial.blocks.held(), 1 << 20, "and needs no other block");
+        // Where it fails nothing is told.
+        drop(tell);
+        collector.take(&[9; 4096]);
+        let failed = collector.submit(|| panic!("told of a write that failed")).await;
+        assert!(failed.is_err() && collector.len() == 0);
     }
 
     #[test]

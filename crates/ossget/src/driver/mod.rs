@@ -6,6 +6,7 @@
 
 mod attempt;
 mod begun;
+mod blocks;
 mod committer;
 mod destination;
 mod direct;
@@ -359,12 +360,12 @@ impl Driver {
         let (storage, left) = (self.storage.clone(), Arc::clone(&self.left));
         let (source, object) = (Arc::clone(&self.client.source), Arc::clone(&self.object));
         let budget = self.client.budget.clone();
+        let disk_writes = self.client.disk_writes;
         if mode == PrepareMode::Fresh {
             // From now on there is nothing of it to go back to.
             Arc::make_mut(&mut self.left).checkpoint = None;
         }
         let reporter = self.reporter.clone();
-        let connections = self.options.parallel.most();
         self.tasks.spawn_blocking(move || {
             let opened = storage.prepare(&identity, &plan, mode, &left).and_then(|prepared| {
                 let (partial, prepared) = match prepared {
@@ -387,7 +388,7 @@ impl Driver {
                     identity,
                     plan,
                     partial: Arc::clone(&prepared.partial),
-                    direct: direct.map(|file| DirectPartial::new(file, held, connections)),
+                    direct: direct.map(|file| DirectPartial::new(file, held, disk_writes)),
                     syncing: storage.syncing,
                     reporter: reporter.clone(),
                 });
