@@ -37,6 +37,7 @@ mod retry;
 mod schedule;
 mod transfer;
 mod watch;
+mod window;
 
 #[cfg(feature = "mutants")]
 mod mutant;

@@ -59,6 +59,8 @@ impl Transfer {
             live: count(self.live.len()),
             answered: count(answered),
             received: self.bytes_received,
+            is_far: self.watch.is_far(),
+            missing: self.missing(),
         };
         self.limit.observe(now, at_work, config);
     }
@@ -121,6 +123,12 @@ impl Transfer {
         self.retries.progressed();
     }
 
+    /// Bytes that have still to be received.
+    fn missing(&self) -> u64 {
+        let todo = u64::from(self.todo.len()).saturating_mul(self.target.plan.part_size());
+        self.live.iter().map(Attempt::left).fold(todo, u64::saturating_add)
+    }
+
     /// What is missing of one part.
     pub(super) fn rest_of(&self, part: PartIndex) -> Option<ByteRange> {
         let whole = self.target.plan.range(part)?;
@@ -147,9 +155,7 @@ impl Transfer {
         let mut most = self.todo.len() / config.parallel.get().saturating_mul(2).max(1);
         let worthwhile = parts(self.watch.worthwhile());
         if worthwhile > most {
-            let under_way = self.live.iter().map(Attempt::left).fold(0, u64::saturating_add);
-            let missing = self.todo.len().saturating_add(parts(under_way));
-            let even = missing / self.limit.allowed(config).max(1);
+            let even = parts(self.missing()) / self.limit.allowed(config).max(1);
             let for_each = self.todo.len().div_ceil(u32::try_from(free).unwrap_or(u32::MAX).max(1));
             most = most.max(worthwhile.min(even).min(for_each));
         }

@@ -114,9 +114,11 @@ impl Transfer {
         let fresh = reported.saturating_sub(attempt.reported);
         attempt.reported = reported;
         if attempt.last_byte.replace(now).is_none() {
-            // The first attempts wait for their connections as well.
-            if attempt.received_before > 0 {
-                self.watch.answered(now.since(attempt.begun));
+            let after = now.since(attempt.begun);
+            match attempt.received_before {
+                // The first attempts wait for their connections as well.
+                0 => self.watch.answered_at_first(after),
+                _ => self.watch.answered(after),
             }
             // Its speed counts from the head on: waiting for an answer is no transfer.
             attempt.mark = Mark::new(now, 0, self.bytes_received);

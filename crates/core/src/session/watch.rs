@@ -32,6 +32,12 @@ const NEARLY_DONE: Duration = Duration::from_secs(1);
 /// fifths of the time bring bytes.
 const WORTHWHILE_ANSWERS: u128 = 5;
 
+/// An answer that takes so long comes from far away.
+const FAR: Duration = Duration::from_millis(10);
+
+/// So many answers to the first attempts tell something.
+const TELLING_AT_FIRST: u32 = 4;
+
 /// So many answers tell how long one takes.
 const TELLING_ANSWERS: u32 = 8;
 
@@ -48,6 +54,9 @@ pub(super) struct Watch {
     /// How long an answer is waited for, of late, and how many there were.
     answer_time: Duration,
     answers: u32,
+    /// Answers to attempts that had to connect, and how many of them took long.
+    first: u32,
+    late_at_first: u32,
 }
 
 impl Watch {
@@ -60,6 +69,8 @@ impl Watch {
             ended_bytes: 0,
             answer_time: Duration::ZERO,
             answers: 0,
+            first: 0,
+            late_at_first: 0,
         }
     }
 
@@ -69,6 +80,26 @@ impl Watch {
         let before = if self.answers == 0 { after } else { self.answer_time };
         self.answer_time = before.saturating_mul(7).saturating_add(after) / 8;
         self.answers = self.answers.saturating_add(1);
+    }
+
+    /// The head of an answer has come after so long to one of the first attempts, which had to
+    /// connect before.
+    pub(super) fn answered_at_first(&mut self, after: Duration) {
+        self.first = self.first.saturating_add(1);
+        if after >= FAR.saturating_mul(2) {
+            self.late_at_first = self.late_at_first.saturating_add(1);
+        }
+    }
+
+    /// Whether an answer takes long: of those to the first attempts at least half, until others
+    /// tell.
+    pub(super) fn is_far(&self) -> bool {
+        match self.answers {
+            0 => {
+                self.first >= TELLING_AT_FIRST && self.late_at_first.saturating_mul(2) >= self.first
+            }
+            _ => self.answer_time >= FAR,
+        }
     }
 
     /// Bytes that are worth a request: while an answer is waited for nothing comes, so it should
