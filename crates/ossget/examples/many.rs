@@ -24,11 +24,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let downloads = stream::iter(keys.lines()).map(|key| {
         let object = Object::new(bucket, key)?;
         let file = folder.join(key.rsplit('/').next().unwrap_or(key));
-        Ok(client.download(object, file).into_future())
+        Ok(client.download(object, file))
     });
     let bytes = downloads
         .map(|download: Result<_, Box<dyn Error>>| async {
-            Ok::<_, Box<dyn Error>>(download?.await?.bytes)
+            // On a thread of the runtime beside the connection's task, not on the one that waits here.
+            Ok::<_, Box<dyn Error>>(tokio::spawn(download?.into_future()).await??.bytes)
         })
         .buffer_unordered(at_once.parse()?)
         .try_fold(0, |sum, bytes| async move { Ok(sum + bytes) })
