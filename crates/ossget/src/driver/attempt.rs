@@ -353,9 +353,13 @@ impl<'a> Writer<'a> {
         self.digest.update(collector.rest());
         self.in_part += collector.len() as u64;
         let stored = self.complete_part();
-        if stored.is_some() && self.unreported > 0 {
+        let Some(collector) = &mut self.collector else { return Ok(()) };
+        match &stored {
+            // Its bytes are told with it.
+            Some(_) if collector.is_inline() => self.reported(),
             // Its report may come later than those of what follows.
-            self.report_received();
+            Some(_) if self.unreported > 0 => self.report_received(),
+            _ => {}
         }
         let reporter = self.fetching.reporter.clone();
         let Some(collector) = &mut self.collector else { return Ok(()) };

@@ -98,6 +98,11 @@ impl Collector {
         })
     }
 
+    /// Whether what is submitted has been written when that returns.
+    pub(super) fn is_inline(&self) -> bool {
+        self.partial.writes == DiskWrites::Inline
+    }
+
     /// Takes some of the next bytes and says how many.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         let room = self.room();
@@ -162,7 +167,7 @@ impl Collector {
         let (len, at) = (std::mem::take(&mut self.filled), self.at);
         self.hashed = 0;
         self.at += len as u64;
-        let DirectPartial { file, held, writes, blocks, pace } = self.partial.clone();
+        let DirectPartial { file, held, blocks, pace, .. } = self.partial.clone();
         let write = move || {
             let written = pace.time(len as u64, || file.write_all_at(&block, len, at));
             if written.is_ok() {
@@ -172,7 +177,7 @@ impl Collector {
             drop(held);
             written.map(|()| block)
         };
-        if writes == DiskWrites::Inline {
+        if self.is_inline() {
             self.filling = Some(write()?);
             return Ok(());
         }
