@@ -8,8 +8,11 @@ use std::{io, thread};
 
 /// Starts them.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    let failed =
-        |error| Error::new(ErrorKind::Internal, "the runtime cannot be started").with_source(error);
+    let failed = |error| {
+        Error::new(ErrorKind::Internal, "the runtime cannot be started")
+            .with_source(error)
+            .with_hint("allow more threads and open files: see `ulimit -u` and `ulimit -n`")
+    };
     let workers = workers();
     require_resources(workers + OTHER_THREADS).map_err(failed)?;
     tokio::runtime::Builder::new_multi_thread()

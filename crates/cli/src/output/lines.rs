@@ -200,9 +200,11 @@ impl std::fmt::Debug for Lines {
     }
 }
 
-/// Seconds with milliseconds.
+/// Seconds with milliseconds: the number that is nearest to these digits, which a sum of seconds and their
+/// fraction need not be.
 pub(crate) fn seconds(time: Duration) -> f64 {
-    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).as_secs_f64()
+    let digits = format!("{}.{:03}", time.as_secs(), time.subsec_millis());
+    digits.parse().unwrap_or(time.as_secs_f64())
 }
 
 /// The message and its causes in one line.

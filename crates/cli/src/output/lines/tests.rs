@@ -148,3 +148,13 @@ fn a_sink_that_fails_is_dropped_and_told_of_once_if_it_has_a_name() {
     assert!(lines.write(&Line::Summary(Summary::default())).is_empty());
     assert_eq!(shared.0.lock().unwrap().iter().filter(|&&byte| byte == b'\n').count(), 2);
 }
+
+#[test]
+fn seconds_have_three_digits_and_no_more() {
+    for (millis, written) in
+        [(1_503, "1.503"), (32, "0.032"), (2_000, "2.0"), (86_400_001, "86400.001")]
+    {
+        let time = Duration::from_millis(millis) + Duration::from_nanos(999);
+        assert_eq!(serde_json::to_string(&seconds(time)).unwrap(), written);
+    }
+}
