@@ -1,8 +1,8 @@
 //! How many attempts pay: found by trial.
 //!
 //! Twice as many are tried as long as that brings a good part of what it could; where it does
-//! not, half as many, as long as that costs next to nothing. What was found is tried again after
-//! a while, since networks change.
+//! not, half as many, as long as that costs next to nothing, unless answers come from far away. What
+//! was found is tried again after a while, since networks change.
 
 use super::window::{Arrival, Window};
 use super::{Moment, SessionConfig};

@@ -18,7 +18,12 @@ fn searching() -> SessionConfig {
 /// Lets some tenths of a second pass in which all that are live receive `rate` bytes a second
 /// together. As a driver does, it comes back when the session wants it to.
 fn flow(play: &mut Play, live: &mut Vec<AttemptId>, tenths: u32, rate: impl Fn(u64) -> u64) {
-    for _ in 0..10 * tenths {
+    flow_on(play, live, 10 * tenths, rate);
+}
+
+/// The same for some hundredths of a second.
+fn flow_on(play: &mut Play, live: &mut Vec<AttemptId>, hundredths: u32, rate: impl Fn(u64) -> u64) {
+    for _ in 0..hundredths {
         let attempts = live.len() as u64;
         for &attempt in &*live {
             play.tell(Event::Received { attempt, bytes: rate(attempts) / attempts / 100 });
@@ -50,6 +55,21 @@ fn more_attempts_are_begun_as_long_as_they_bring_more() {
     assert_eq!(live.len(), 8);
     flow(&mut play, &mut live, 12, |attempts| attempts * 20_000_000);
     assert_eq!((live.len(), play.session.progress().limit), (32, 32));
+}
+
+#[test]
+fn where_the_first_answers_take_long_and_much_comes_more_are_begun_without_a_trial() {
+    for (wait, rate, begun_at_once) in
+        [(25, 1_000_000_000, 16), (15, 1_000_000_000, 8), (25, 10_000_000, 8)]
+    {
+        let (mut play, mut live) = begun();
+        play.now += Duration::from_millis(wait);
+        for &attempt in &live {
+            play.tell(Event::Received { attempt, bytes: 0 });
+        }
+        flow_on(&mut play, &mut live, 4, |_| rate);
+        assert_eq!(live.len(), begun_at_once, "after {wait} ms, {rate} bytes a second");
+    }
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes collected before they are written, at most. Fewer cost more calls, more of them memory: 64
-/// connections take 1.3 times the processor's time of one with blocks of 256 KiB beside 512 KiB.
+/// connections take 1.57 of the floor's processor time with blocks of 256 KiB, 1.32 with 512 KiB.
 const LARGEST: usize = 1 << 20;
 const SMALLER: usize = 512 << 10;
 /// With less than that, 64 connections are slower than through the page cache.
 const SMALLEST: usize = 256 << 10;
-/// As long as not more than so much is held, blocks are of the largest size; then of the next.
+/// As long as less than so much is held, blocks are of the largest size; then of the next.
 const HELD_IN_LARGEST: usize = 16 << 20;
 const HELD_IN_SMALLER: usize = 24 << 20;
 /// What all hold together when one of them gets a second block.
