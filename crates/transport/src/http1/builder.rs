@@ -1,9 +1,9 @@
 //! Sets up a transport.
 
+use super::HyperTransport;
 use super::idle::IdleList;
 use super::proxy::{Connector, Proxy};
-use super::{HyperTransport, tls};
-use hyper_rustls::HttpsConnectorBuilder;
+use super::tls::Tls;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -106,7 +106,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Builds the transport. Reads the system's certificates, which can take a few milliseconds.
+    /// Builds the transport. The system's certificates are read when TLS is first spoken, which takes
+    /// some milliseconds.
     ///
     /// # Errors
     ///
@@ -121,17 +122,13 @@ impl HyperTransportBuilder {
             });
         }
         let rules = Arc::new(self.proxy.rules()?);
-        let tls = tls::config(&self.extra)
+        let connector = Connector::new(Arc::clone(&rules));
+        let tls = Tls::new(self.extra)
             .map_err(|error| TransportSetupError::Tls { source: error.into() })?;
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(Connector::new(Arc::clone(&rules)));
         let mut http1 = hyper::client::conn::http1::Builder::new();
         http1.max_buf_size(self.read_buffer).max_headers(MAX_FIELDS).max_header_size(MAX_HEAD);
         let idle = Arc::new(IdleList::new(http1, self.read_buffer));
-        Ok(HyperTransport { connector, rules, idle })
+        Ok(HyperTransport { connector, tls: Arc::new(tls), rules, idle })
     }
 }
 

@@ -7,7 +7,7 @@ use rustls::AlertDescription;
 use std::error::Error as StdError;
 use std::io;
 
-type BoxError = Box<dyn StdError + Send + Sync>;
+pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Whether a connection has served a request before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,9 +18,9 @@ use crate::{Body, Limits, Response, Transport, TransportError, TransportErrorKin
 use async_trait::async_trait;
 use body::Lease;
 use bytes::Bytes;
-use fault::{History, Malformed};
+use fault::{BoxError, History, Malformed};
 use futures::future::{self, Either};
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -34,6 +34,7 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tls::Tls;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tower_service::Service;
@@ -70,7 +71,8 @@ use tower_service::Service;
 /// ```
 #[derive(Clone)]
 pub struct HyperTransport {
-    connector: HttpsConnector<Connector>,
+    connector: Connector,
+    tls: Arc<Tls>,
     rules: Arc<Rules>,
     idle: Arc<IdleList>,
 }
@@ -96,13 +98,13 @@ impl HyperTransport {
 
     async fn connect(&self, origin: &Arc<Origin>) -> Result<Connection, TransportError> {
         let host = origin.host();
-        let mut connector = self.connector.clone();
-        future::poll_fn(|cx| connector.poll_ready(cx))
-            .await
-            .map_err(|error| fault::connecting(host, error))?;
-        let stream =
-            connector.call(origin.uri()).await.map_err(|error| fault::connecting(host, error))?;
-        let line = Line::new(&self.idle.http1, Box::new(stream))
+        let stream = if origin.is_https() {
+            reach(HttpsConnector::from((self.connector.clone(), self.tls.config())), origin).await
+        } else {
+            reach(self.connector.clone(), origin).await
+        };
+        let stream = stream.map_err(|error| fault::connecting(host, error))?;
+        let line = Line::new(&self.idle.http1, stream)
             .await
             .map_err(|error| fault::error(TransportErrorKind::Connect, host, error))?;
         Ok(Connection { line, history: History::Fresh })
@@ -162,6 +164,14 @@ impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperTransport").finish_non_exhaustive()
     }
+}
+
+async fn reach<C>(mut connector: C, origin: &Origin) -> Result<line::Stream, BoxError>
+where
+    C: Service<Uri, Response: line::Socket + 'static, Error: Into<BoxError>>,
+{
+    future::poll_fn(|cx| connector.poll_ready(cx)).await.map_err(Into::into)?;
+    Ok(Box::new(connector.call(origin.uri()).await.map_err(Into::into)?))
 }
 
 struct Connection {
@@ -254,6 +264,22 @@ mod tests {
         };
         let (answer, ()) = future::join(connection.exchange(request(), "host"), cut).await;
         assert_eq!(answer.unwrap_err().kind(), TransportErrorKind::Broken);
+    }
+
+    #[tokio::test]
+    async fn certificates_are_read_for_the_first_connection_with_tls() {
+        let transport = HyperTransport::builder().build().unwrap();
+        let reach = async |scheme: &str| {
+            // Nobody listens on what a socket was just bound to and closed.
+            let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let request = http::Request::get(format!("{scheme}://{closed}/"));
+            let sent = transport.send(request.body(Bytes::new()).unwrap(), Limits::default());
+            assert_eq!(sent.await.unwrap_err().kind(), TransportErrorKind::Connect);
+        };
+        reach("http").await;
+        assert!(!transport.tls.is_read());
+        reach("https").await;
+        assert!(transport.tls.is_read());
     }
 
     #[test]

@@ -82,6 +82,10 @@ impl Origin {
         &self.host
     }
 
+    pub(super) fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
     /// The proxy that reads the requests to this origin and passes them on.
     pub(super) fn forwarder(&self) -> Option<&Server> {
         self.proxy.as_deref().filter(|server| server.forwards(&self.scheme))

@@ -2,20 +2,46 @@
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
-use std::sync::Arc;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use std::sync::{Arc, OnceLock};
 
-/// TLS 1.2 and 1.3, trusting the system's certificates and `extra`.
-pub(super) fn config(extra: &RootCertStore) -> Result<ClientConfig, rustls::Error> {
+/// TLS 1.2 and 1.3, trusting the system's certificates and some more.
+pub(super) struct Tls {
+    unrooted: ConfigBuilder<ClientConfig, WantsVerifier>,
+    extra: RootCertStore,
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Tls {
+    pub(super) fn new(extra: RootCertStore) -> Result<Self, rustls::Error> {
+        // The provider is named because with both compiled in rustls' own default is a panic.
+        let unrooted = ClientConfig::builder_with_provider(Arc::new(provider()))
+            .with_safe_default_protocol_versions()?;
+        Ok(Self { unrooted, extra, config: OnceLock::new() })
+    }
+
+    /// Reads the system's certificates the first time: hundreds of files, some milliseconds, which
+    /// whoever speaks no TLS is spared.
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
+        let config = self.config.get_or_init(|| {
+            let roots = roots(native(), &self.extra);
+            Arc::new(self.unrooted.clone().with_root_certificates(roots).with_no_client_auth())
+        });
+        Arc::clone(config)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_read(&self) -> bool {
+        self.config.get().is_some()
+    }
+}
+
+fn native() -> Vec<CertificateDer<'static>> {
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
         tracing::warn!(%error, "a certificate of the system cannot be used");
     }
-    // The provider is named because with both compiled in rustls' own default is a panic.
-    Ok(ClientConfig::builder_with_provider(Arc::new(provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots(native.certs, extra))
-        .with_no_client_auth())
+    native.certs
 }
 
 /// The system's certificates and `extra`, or Mozilla's and `extra` where the system has none:
