@@ -13,7 +13,10 @@ pub struct AttemptId {
 }
 
 impl AttemptId {
-    pub(super) const fn new(part: PartIndex, serial: u64) -> Self {
+    /// Attempt number `serial`, which begins in `part`. Sessions number their attempts themselves; this
+    /// is for tests of drivers.
+    #[must_use]
+    pub const fn new(part: PartIndex, serial: u64) -> Self {
         Self { part, serial }
     }
 

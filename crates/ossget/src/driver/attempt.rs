@@ -1,10 +1,19 @@
 //! One attempt: one ranged GET, hashed and written as it arrives.
 
+mod buffer;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+pub(super) use turn::Turns;
+
 use super::direct::{Collector, DirectPartial};
 use super::report::{Attached, Report, Reporter};
 use crate::Object;
 use crate::budget::Budget;
 use crate::source::{RangeBody, Source, SourceError, transport_failure};
+use buffer::{Buffer, Buffers};
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 use ossget_core::session::{AttemptId, Event, Piece, StorageTask};
@@ -13,19 +22,11 @@ use ossget_fs::{FsError, PartialFile, Syncing};
 use ossget_transport::Filled;
 use std::sync::Arc;
 use std::time::Duration;
+use tally::Tally;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout, timeout_at};
+use turn::After;
 
-/// Report written bytes at least after so many: where connections are that fast a report wakes a
-/// thread, and one for each MiB was a tenth of all cost.
-const REPORT_BYTES: u64 = 4 << 20;
-/// Report written bytes of slower connections so often: enough to tell within 100 ms how fast all are.
-const REPORT_INTERVAL: Duration = Duration::from_millis(50);
-/// Bytes taken off a connection at once, where they are written through the page cache. Fewer cost
-/// more calls: with a quarter of it the system took a sixth more of the processor.
-const BUFFER: usize = 512 << 10;
-/// A rest that is worth a report: a timer's tick.
-const LEAST_REST: Duration = Duration::from_millis(1);
 /// How long the end of a complete body is waited for, so that its connection can be used again.
 pub(super) const END_OF_BODY: Duration = Duration::from_millis(500);
 
@@ -40,6 +41,8 @@ pub(super) struct Fetching {
     pub(super) partial: Arc<dyn PartialFile>,
     /// The same file, where it is written past the page cache.
     pub(super) direct: Option<DirectPartial>,
+    pub(super) buffers: Arc<Buffers>,
+    pub(super) turns: Turns,
     pub(super) syncing: Syncing,
     pub(super) reporter: Reporter,
 }
@@ -72,6 +75,7 @@ pub(super) async fn run(
     if !matches!(end, End::Storage(_)) {
         writer.end_range();
     }
+    writer.tally.tell_parts();
     // The attempt that follows the report finds these blocks free.
     writer.collector = None;
     if let Some(last) = writer.last.take() {
@@ -119,16 +123,24 @@ async fn transfer(
         Err(error) => return End::source(error),
     };
     let mut body = fetching.budget.meter(body);
-    writer.head();
+    writer.tally.answered();
     if held_back {
         fetching.reporter.event(Event::HeldBack);
     }
     loop {
-        let (filled, due) = match body.fill(writer.room()).await {
-            Ok(got) => got,
-            Err(error) => {
+        let next = match writer.tally.due() {
+            Some(due) => timeout_at(due, body.fill(writer.room())).await.ok(),
+            None => Some(body.fill(writer.room()).await),
+        };
+        let (filled, due) = match next {
+            Some(Ok(got)) => got,
+            Some(Err(error)) => {
                 let (failure, _) = transport_failure(&error);
                 return End::Failed(failure, None, Attached::Source(SourceError::from(error)));
+            }
+            None => {
+                writer.tally.tell();
+                continue;
             }
         };
         let came = match &filled {
@@ -141,7 +153,7 @@ async fn transfer(
             }
         };
         if let Some(due) = due {
-            writer.rest_until(due);
+            writer.tally.rest_until(due);
             sleep_until(due).await;
         }
         if writer.position + came as u64 > granted.end() {
@@ -177,12 +189,11 @@ struct Writer<'a> {
     digest: Digest,
     /// Bytes of the current part that this attempt has written.
     in_part: u64,
-    unreported: u64,
-    last_report: Instant,
+    tally: Tally,
     /// Where the file is written past the page cache.
     collector: Option<Collector>,
     /// Where it is written through it: what comes next is put here.
-    buffer: Option<Vec<u8>>,
+    buffer: Option<Buffer>,
     /// The report of the range's last part, while its last block is being written.
     ending: Option<Event>,
     /// The same, once all of it is in the file.
@@ -203,8 +214,7 @@ impl<'a> Writer<'a> {
             part_end: fetching.plan.range(part).map_or_else(|| range.end(), ByteRange::end),
             digest: Digest::new(CrcAlgorithm::Crc64Xz),
             in_part: 0,
-            unreported: 0,
-            last_report: Instant::now(),
+            tally: Tally::new(attempt, fetching.reporter.clone()),
             collector,
             buffer: None,
             ending: None,
@@ -212,16 +222,12 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn head(&mut self) {
-        self.fetching.reporter.event(Event::Received { attempt: self.attempt, bytes: 0 });
-    }
-
     /// Where the next bytes are to be put, all of the current part.
     fn room(&mut self) -> &mut [u8] {
         let left = usize::try_from(self.part_end - self.position).unwrap_or(usize::MAX);
         let room = match &mut self.collector {
             Some(collector) => collector.room(),
-            None => self.buffer.get_or_insert_with(|| vec![0; BUFFER]),
+            None => self.buffer.get_or_insert_with(|| self.fetching.buffers.take()),
         };
         let len = room.len().min(left);
         &mut room[..len]
@@ -233,15 +239,17 @@ impl<'a> Writer<'a> {
     ///
     /// As [`write`](Self::write).
     async fn filled(&mut self, bytes: usize) -> Result<(), FsError> {
+        let mut after = After::default();
         if let Some(collector) = &mut self.collector {
             collector.filled(bytes);
             self.collected(bytes).await?;
-        } else {
-            let buffer = self.buffer.take().unwrap_or_default();
-            self.put_through(&buffer[..bytes])?;
+        } else if let Some(buffer) = self.buffer.take() {
+            after = self.put_through(&buffer[..bytes]).await?;
             self.buffer = Some(buffer);
         }
-        self.report().await
+        self.report().await?;
+        after.others().await;
+        Ok(())
     }
 
     /// Writes a chunk and reports the parts it completes, except the last of the range, whose
@@ -255,9 +263,10 @@ impl<'a> Writer<'a> {
         let mut rest = &chunk[..];
         while !rest.is_empty() {
             let room = usize::try_from(self.part_end - self.position).unwrap_or(usize::MAX);
-            let taken = self.put(&rest[..rest.len().min(room)]).await?;
+            let (taken, after) = self.put(&rest[..rest.len().min(room)]).await?;
             rest = &rest[taken..];
             self.report().await?;
+            after.others().await;
             if self.last.is_some() {
                 return Ok(());
             }
@@ -273,57 +282,43 @@ impl<'a> Writer<'a> {
             if self.collector.is_none()
                 && let Some(stored) = self.complete_part()
             {
-                // Its bytes are told with it.
-                self.reported();
-                self.fetching.reporter.event(stored);
+                self.tally.stored(stored);
             }
         }
         if self.ending.is_some() {
             self.written().await?;
             self.end_range();
-        } else if self.unreported >= REPORT_BYTES || self.last_report.elapsed() >= REPORT_INTERVAL {
-            self.report_received();
+        } else if self.tally.is_due() {
+            self.tally.tell();
         }
         Ok(())
-    }
-
-    /// Reports that it rests, and first what it has: there will be nothing new for a while.
-    fn rest_until(&mut self, due: Instant) {
-        let time = due.saturating_duration_since(Instant::now());
-        if time < LEAST_REST {
-            return;
-        }
-        if self.unreported > 0 {
-            self.report_received();
-        }
-        self.fetching.reporter.event(Event::Resting { attempt: self.attempt, time });
-    }
-
-    fn report_received(&mut self) {
-        let (attempt, bytes) = (self.attempt, self.unreported);
-        self.fetching.reporter.event(Event::Received { attempt, bytes });
-        self.reported();
     }
 
     /// Takes some of the next bytes, all of the same part, and says how many.
-    async fn put(&mut self, bytes: &[u8]) -> Result<usize, FsError> {
+    async fn put(&mut self, bytes: &[u8]) -> Result<(usize, After), FsError> {
         let Some(collector) = &mut self.collector else {
-            self.put_through(bytes)?;
-            return Ok(bytes.len());
+            return Ok((bytes.len(), self.put_through(bytes).await?));
         };
         let taken = collector.take(bytes);
         self.collected(taken).await?;
-        Ok(taken)
+        Ok((taken, After::default()))
     }
 
     /// Hashes and writes bytes through the page cache.
-    fn put_through(&mut self, bytes: &[u8]) -> Result<(), FsError> {
-        self.digest.update(bytes);
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: they do not count until they are in the file.
+    async fn put_through(&mut self, bytes: &[u8]) -> Result<After, FsError> {
+        let mut digest = self.digest;
+        digest.update(bytes);
         let at = self.position - self.fetching.plan.extent().start();
+        let turn = self.fetching.turns.wait().await;
         self.fetching.partial.write_all_at(bytes, at)?;
+        self.digest = digest;
         self.in_part += bytes.len() as u64;
         self.took(bytes.len());
-        Ok(())
+        Ok(turn.pass())
     }
 
     /// Hashes what the collector has got, and has it written once that is enough.
@@ -339,7 +334,7 @@ impl<'a> Writer<'a> {
 
     const fn took(&mut self, bytes: usize) {
         self.position += bytes as u64;
-        self.unreported += bytes as u64;
+        self.tally.came(bytes);
     }
 
     /// Hashes what is left of what is collected and begins to write it, once what came before it is
@@ -356,10 +351,10 @@ impl<'a> Writer<'a> {
         let Some(collector) = &mut self.collector else { return Ok(()) };
         match &stored {
             // Its bytes are told with it.
-            Some(_) if collector.is_inline() => self.reported(),
+            Some(_) if collector.is_inline() => self.tally.left_to_another(),
             // Its report may come later than those of what follows.
-            Some(_) if self.unreported > 0 => self.report_received(),
-            _ => {}
+            Some(_) => self.tally.tell(),
+            None => {}
         }
         let reporter = self.fetching.reporter.clone();
         let Some(collector) = &mut self.collector else { return Ok(()) };
@@ -424,11 +419,6 @@ impl<'a> Writer<'a> {
         self.digest.reset();
         self.in_part = 0;
         stored
-    }
-
-    fn reported(&mut self) {
-        self.unreported = 0;
-        self.last_report = Instant::now();
     }
 
     /// What has been written of the current part.

@@ -28,7 +28,7 @@ use crate::{Client, Downloaded, Error, ErrorKind, Object};
 pub(crate) use pace::Pace;
 pub(crate) use storage::random;
 
-use attempt::Fetching;
+use attempt::{Fetching, Turns};
 use begun::Begun;
 use committer::Committer;
 use direct::DirectPartial;
@@ -389,6 +389,8 @@ impl Driver {
                     plan,
                     partial: Arc::clone(&prepared.partial),
                     direct: direct.map(|file| DirectPartial::new(file, held, disk_writes)),
+                    buffers: Arc::default(),
+                    turns: Turns::new(),
                     syncing: storage.syncing,
                     reporter: reporter.clone(),
                 });

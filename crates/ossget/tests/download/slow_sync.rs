@@ -92,11 +92,25 @@ fn disk(door: &Arc<Door>, data: u64) -> SimulatedFileSystem {
 
 /// Waits until this holds; it must, in the end. The runtime's clock may stand still meanwhile.
 pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool + Send) {
+    eventually_after(what, holds, tokio::task::yield_now).await;
+}
+
+async fn eventually_after<F: Future<Output = ()> + Send>(
+    what: &str,
+    holds: impl Fn() -> bool + Send,
+    wait: impl Fn() -> F + Send,
+) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < LONG, "{what}: it does not come");
-        tokio::task::yield_now().await;
+        wait().await;
     }
+}
+
+/// As [`eventually`], while the clock that stands still is moved on: of parts that have arrived the
+/// progress is told within 50 ms.
+async fn soon(what: &str, holds: impl Fn() -> bool + Send) {
+    eventually_after(what, holds, || tokio::time::advance(Duration::from_millis(1))).await;
 }
 
 fn look(handle: &DownloadHandle) -> Progress {
@@ -146,7 +160,7 @@ async fn slow_syncs_make_the_commit_window_grow_while_bytes_go_on_arriving() {
     let arrived = |parts: u64| {
         object.let_arrive(parts * PART);
         let handle = &handle;
-        eventually("a part arrives", move || {
+        soon("a part arrives", move || {
             handle.progress().is_some_and(|it| it.fetched() == parts * PART)
         })
     };
@@ -179,14 +193,12 @@ async fn cancelling_during_a_slow_sync_ends_all_requests_at_once_and_loses_nothi
     let handle = download.handle();
     let run = tokio::spawn(download.into_future());
     object.let_arrive(3 * PART);
-    eventually("three parts arrive", || {
-        handle.progress().is_some_and(|it| it.fetched() == 3 * PART)
-    })
-    .await;
+    soon("three parts arrive", || handle.progress().is_some_and(|it| it.fetched() == 3 * PART))
+        .await;
     tokio::time::advance(Duration::from_secs(1)).await;
     eventually("a sync begins", || door.held() == 1).await;
     object.let_arrive(4 * PART);
-    eventually("one more arrives", || look(&handle).fetched() == 4 * PART).await;
+    soon("one more arrives", || look(&handle).fetched() == 4 * PART).await;
     assert_eq!(look(&handle).live(), 2);
 
     handle.cancel();
