@@ -6,7 +6,7 @@ use crate::hi::usage;
 use crate::low::{CatArgs, GetArgs, OutputArgs, ReadingArgs};
 use crate::one_source::tell;
 use crate::output::Screen;
-use crate::runtime::runtime;
+use crate::runtime::{Waits, runtime};
 use crate::source::Source;
 use ossget::{Error, ErrorKind, Integrity};
 use std::io::{self, Write as _};
@@ -44,7 +44,7 @@ fn copy(asked: Asked, low: &ReadingArgs, screen: &mut Screen) -> Result<(), Erro
     for warning in &asked.warnings {
         screen.warn(warning);
     }
-    let runtime = runtime()?;
+    let runtime = runtime(Waits::Never)?;
     let copied = runtime.block_on(async {
         match low.process.clone().or_else(|| asked.process.clone()) {
             Some(_) if low.range.is_some() || low.require_crc => {

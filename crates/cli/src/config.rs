@@ -6,7 +6,7 @@ use crate::exit;
 use crate::hi::usage;
 use crate::low::{ConfigAction, ConfigArgs, OutputArgs};
 use crate::output::{Failed, Screen, json_line, print, shown, whole_message};
-use crate::runtime::runtime;
+use crate::runtime::{Waits, runtime};
 use crate::settings::{Settings, Sourced};
 use ossget::{Addressing, Endpoint, Error, SignatureVersion};
 use serde::Serialize;
@@ -52,7 +52,7 @@ fn check(low: &ConfigArgs, environment: &Environment) -> Result<Report, Error> {
     let settings = settings(low, environment)?;
     let mut report = Report::of(&settings)?;
     connected(service(&settings)?, &low.identity, environment, Bounds::default()).build()?;
-    let runtime = runtime()?;
+    let runtime = runtime(Waits::Never)?;
     let credentials = runtime.block_on(settings.credentials.credentials());
     runtime.shutdown_background();
     report.obtained = Some(match credentials? {

@@ -5,7 +5,7 @@ use crate::environment::Environment;
 use crate::low::{DoctorArgs, OutputArgs};
 use crate::one_source::tell;
 use crate::output::{json_line, print, shown, whole_message};
-use crate::runtime::runtime;
+use crate::runtime::{Waits, runtime};
 use crate::source::Source;
 use ossget::{ByteRange, Error, ErrorKind, ExtentRequest, ObjectStat};
 use serde::Serialize;
@@ -48,7 +48,7 @@ fn examine(
         let found = format!("credentials: {}", asked.account);
         Ok((asked, found))
     })?;
-    let runtime = runtime()?;
+    let runtime = runtime(Waits::Never)?;
     step(steps, "credentials", || {
         let found = runtime.block_on(asked.credentials.credentials())?;
         let found = match found {

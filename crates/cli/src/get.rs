@@ -33,7 +33,10 @@ pub(crate) fn run(low: &GetArgs, environment: &Environment) -> u8 {
     let mut story = Story::new(names, screen, lines).patience(low.transfer.retry_max_time);
     let ready = match unwritable {
         Some(error) => Err(error),
-        None => HiArgs::new(low, source, environment).and_then(|hi| Ok((hi, runtime()?))),
+        None => HiArgs::new(low, source, environment).and_then(|hi| {
+            let runtime = runtime(hi.waits())?;
+            Ok((hi, runtime))
+        }),
     };
     let (hi, runtime) = match ready {
         Ok(ready) => ready,

@@ -7,6 +7,7 @@ use crate::low::{
     ChangeAction, DirectIoChoice, DurabilityLevel, GetArgs, ParallelChoice, PartSizeChoice,
     ResumeMode, SafetyArgs, TransferArgs, VerifyArgs, VerifyMode,
 };
+use crate::runtime::Waits;
 use crate::source::Source;
 use ossget::{
     Checksum, Client, Clobber, CrcPolicy, CredentialsProvider, DirectIo, Download, Durability,
@@ -108,6 +109,14 @@ impl HiArgs {
             transfer: Transfer { process, ..Transfer::new(&low.transfer) },
             safety: Safety::new(&low.safety),
         })
+    }
+
+    /// What the tasks of the download wait for.
+    pub(crate) fn waits(&self) -> Waits {
+        match self.safety.direct_io.applies_at(&self.destination) {
+            true => Waits::ForTheDisk,
+            false => Waits::Never,
+        }
     }
 
     /// The download, ready to be awaited.

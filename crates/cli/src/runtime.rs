@@ -6,14 +6,23 @@ use std::sync::mpsc;
 use std::time::Duration;
 use std::{io, thread};
 
+/// What tasks have their thread wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Waits {
+    /// Next to nothing.
+    Never,
+    /// The disk, since they write past the page cache.
+    ForTheDisk,
+}
+
 /// Starts them.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+pub(crate) fn runtime(waits: Waits) -> Result<tokio::runtime::Runtime, Error> {
     let failed = |error| {
         Error::new(ErrorKind::Internal, "the runtime cannot be started")
             .with_source(error)
             .with_hint("allow more threads and open files: see `ulimit -u` and `ulimit -n`")
     };
-    let workers = workers();
+    let workers = workers(waits);
     require_resources(workers + OTHER_THREADS).map_err(failed)?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -45,13 +54,20 @@ fn require_resources(threads: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Threads that run the tasks: one more than there are processors, since they write to the disk
-/// themselves and wait for it meanwhile. More would be woken for nothing, by what comes while others
-/// write: with 8 of them on 2 processors a download to a fast disk costs a tenth more.
-fn workers() -> usize {
+/// Threads that run the tasks: as many as there are processors, and one more where they wait for the
+/// disk. More are woken for nothing, by what comes while others write: with 8 of them on 2 processors a
+/// download to a fast disk costs a tenth more, with 3 one to memory takes a fourteenth longer.
+fn workers(waits: Waits) -> usize {
     let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    (processors + 1).min(MOST_WORKERS)
+    let workers = match waits {
+        Waits::Never => processors.max(LEAST_WORKERS),
+        Waits::ForTheDisk => processors + 1,
+    };
+    workers.min(MOST_WORKERS)
 }
+
+/// So that timers go on while the system is slow to take what is written.
+const LEAST_WORKERS: usize = 2;
 
 /// Eight connections keep no more busy.
 const MOST_WORKERS: usize = 8;
@@ -64,3 +80,15 @@ const OTHER_THREADS: usize = 4;
 const PIPES: usize = 8;
 
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_thread_waits_for_the_disk_there_is_one_more() {
+        let processors = thread::available_parallelism().unwrap().get();
+        assert_eq!(workers(Waits::ForTheDisk), (processors + 1).min(8));
+        assert_eq!(workers(Waits::Never), processors.clamp(2, 8));
+    }
+}

@@ -6,7 +6,7 @@ use crate::hi::usage;
 use crate::low::{OutputArgs, RequestArgs, SignArgs};
 use crate::one_source::tell;
 use crate::output::{Screen, json_line, print};
-use crate::runtime::runtime;
+use crate::runtime::{Waits, runtime};
 use crate::source::{Named, Source};
 use ossget::{Error, ObjectUrl};
 use serde::Serialize;
@@ -36,7 +36,7 @@ fn sign(
     for warning in &asked.warnings {
         screen.warn(warning);
     }
-    let runtime = runtime()?;
+    let runtime = runtime(Waits::Never)?;
     let result = runtime.block_on(asked.client.sign_url(&asked.object, &low.query, low.expires));
     runtime.shutdown_background();
     result

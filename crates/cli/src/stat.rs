@@ -5,7 +5,7 @@ use crate::environment::Environment;
 use crate::low::{OutputArgs, StatArgs};
 use crate::one_source::tell;
 use crate::output::{Screen, json_line, print, shown};
-use crate::runtime::runtime;
+use crate::runtime::{Waits, runtime};
 use crate::source::Source;
 use ossget::{Error, ObjectStat};
 use serde::Serialize;
@@ -35,7 +35,7 @@ fn look(
     for warning in &asked.warnings {
         screen.warn(warning);
     }
-    let runtime = runtime()?;
+    let runtime = runtime(Waits::Never)?;
     let result = runtime.block_on(asked.client.stat(&asked.object, patience));
     runtime.shutdown_background();
     result

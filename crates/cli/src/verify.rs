@@ -7,7 +7,7 @@ use crate::low::{OutputArgs, VerifyArgs};
 use crate::output::{
     Failed, Screen, bytes, integrity, json_line, print, seconds, shown, whole_message,
 };
-use crate::runtime::runtime;
+use crate::runtime::{Waits, runtime};
 use crate::source::Source;
 use ossget::{Error, ErrorKind, Verdict, Verified};
 use serde::Serialize;
@@ -69,7 +69,7 @@ fn compare(
     for warning in warnings {
         screen.warn(&warning);
     }
-    let runtime = runtime()?;
+    let runtime = runtime(Waits::Never)?;
     let result = runtime.block_on(async {
         credentials.credentials().await?;
         verification.await

@@ -32,7 +32,7 @@ pub use aligned::{AlignedBuf, DIRECT_BLOCK};
 pub use error::{FsError, FsErrorKind};
 pub use native::{
     Claim, FoundCheckpoint, Holder, Leftover, LeftoverRole, NativeFileSystem, Nature, Survey,
-    make_directories,
+    is_on_disk, make_directories,
 };
 pub use traits::{
     Caveat, CheckpointFile, DestinationLock, DestinationState, DirectFile, FileId, FileSystem,

@@ -5,7 +5,7 @@
 mod support;
 
 use ossget_fs::{Caveat, FileSystem as _, FsError, FsErrorKind, NativeFileSystem, Place};
-use ossget_fs::{PublishMode, Syncing, Unusable, make_directories};
+use ossget_fs::{PublishMode, Syncing, Unusable, is_on_disk, make_directories};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -221,6 +221,20 @@ fn a_full_disk_refuses_the_reservation_and_gets_everything_back() {
     assert_eq!(partial.check().expect("check").1, 512 << 10);
     // What was written before may be whole, but what a failed write leaves is not known.
     assert_kind(partial.sync_data(), FsErrorKind::NoSpace);
+}
+
+#[test]
+fn what_is_no_disk_is_known_before_there_is_a_file() {
+    let scratch = Scratch::new();
+    let lock = scratch.lock("a");
+    let partial = lock.create_partial(&lock.partial_name(SUFFIX), 10).expect("create");
+    for path in ["a", "no/such/directory/a"] {
+        assert_eq!(is_on_disk(&scratch.path(path)), partial.is_on_disk(), "{path}");
+    }
+    let memory = Scratch::new();
+    if let Some(_mounted) = Mounted::new(memory.dir(), &["-t", "tmpfs", "tmpfs"]) {
+        assert!(!is_on_disk(&memory.path("no/such/directory/a")));
+    }
 }
 
 /// Faults: 72.

@@ -5,7 +5,7 @@ use ossget_core::session::{CrcPolicy, OnChange, Recording, ResumeVerify};
 use ossget_core::{ExtentRequest, PartSize};
 use ossget_fs::Syncing;
 use std::num::{NonZeroU32, NonZeroU64};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How many ranges of one object are in flight.
@@ -78,6 +78,19 @@ pub enum DirectIo {
     On,
     /// Through the page cache.
     Off,
+}
+
+impl DirectIo {
+    /// Whether a download to `destination`, which need not exist, is to be written past the page cache
+    /// as far as its file system tells. Reads the disk.
+    #[must_use]
+    pub fn applies_at(self, destination: &Path) -> bool {
+        match self {
+            Self::Auto => ossget_fs::is_on_disk(destination),
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
 }
 
 /// Which threads write blocks past the page cache ([`DirectIo`] says when that is done). What is written

@@ -6,8 +6,17 @@ use super::file::NativeFile;
 use super::sys;
 use crate::{AlignedBuf, DIRECT_BLOCK, DirectFile, FsError, PartialFile as _};
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether files at `path`, which need not exist, lie on a disk of this machine, as far as the file
+/// system tells: [`PartialFile::is_on_disk`](crate::PartialFile::is_on_disk) before there is one.
+#[must_use]
+pub fn is_on_disk(path: &Path) -> bool {
+    let dir = path.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or_else(|| Path::new("."));
+    File::open(dir).is_ok_and(|dir| sys::is_on_disk(&dir))
+}
 
 /// A partial file with a second descriptor for direct writes. Syncs, and all that is no whole block,
 /// go through the first one.

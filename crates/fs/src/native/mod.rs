@@ -23,6 +23,7 @@ use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use direct::is_on_disk;
 pub use directories::make_directories;
 pub use survey::{Claim, Leftover, LeftoverRole, Nature, Survey};
 
