@@ -102,7 +102,7 @@ pub enum DiskWrites {
     #[default]
     Offloaded,
     /// The threads that run the tasks: for a runtime that does nothing else. While the disk is slow to
-    /// take a block, of 1 MiB at most, such a thread does nothing, and where all of them wait no timer
+    /// take a block, of 2 MiB at most, such a thread does nothing, and where all of them wait no timer
     /// is looked at. It saves handing over each block, a quarter of the processor's time on a fast
     /// disk (`docs/performance.md`).
     Inline,

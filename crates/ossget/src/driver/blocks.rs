@@ -1,6 +1,7 @@
 //! Memory that attempts have one after the other: blocks to be filled and written past the page
 //! cache.
 
+use crate::DiskWrites;
 use ossget_fs::AlignedBuf;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// connections take 1.57 of the floor's processor time with blocks of 256 KiB, 1.32 with 512 KiB.
 const LARGEST: usize = 1 << 20;
 const SMALLER: usize = 512 << 10;
+/// Where each is written at once, so that nobody has a second one. What is received at once is
+/// cheaper, too: 8 connections take 1.21 to 1.30 of the floor's processor time instead of 1.30 to 1.39.
+const INLINE: usize = 2 << 20;
+/// As long as less than so much is held, blocks are of that size: 8 connections hold 13 MiB.
+const HELD_INLINE: usize = 10 << 20;
 /// With less than that, 64 connections are slower than through the page cache.
 const SMALLEST: usize = 256 << 10;
 /// As long as less than so much is held, blocks are of the largest size; then of the next.
@@ -24,6 +30,7 @@ const FREE: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     pool: Mutex<Pool>,
+    writes: DiskWrites,
 }
 
 #[derive(Debug, Default)]
@@ -47,10 +54,15 @@ pub(super) struct Block {
 }
 
 impl Blocks {
+    pub(super) fn new(writes: DiskWrites) -> Self {
+        Self { pool: Mutex::default(), writes }
+    }
+
     /// A block to fill: the more is held, the smaller.
     pub(super) fn take(self: &Arc<Self>) -> Block {
         let mut pool = self.pool();
         let len = match pool.held {
+            ..HELD_INLINE if self.writes == DiskWrites::Inline => INLINE,
             ..HELD_IN_LARGEST => LARGEST,
             HELD_IN_LARGEST..HELD_IN_SMALLER => SMALLER,
             _ => SMALLEST,
@@ -134,6 +146,17 @@ mod tests {
             let second: Vec<_> = std::iter::from_fn(|| blocks.take_second()).collect();
             assert_eq!(second.len(), 14_usize.saturating_sub(held), "{attempts}");
             drop((first, second));
+            assert_eq!(blocks.held(), 0);
+        }
+    }
+
+    #[test]
+    fn those_written_at_once_are_larger_and_bounded_as_well() {
+        for (attempts, held) in [(1, 2 << 10), (6, 11 << 10), (8, 13 << 10), (64, 33 << 10 | 256)] {
+            let blocks = Arc::new(Blocks::new(DiskWrites::Inline));
+            let taken: Vec<_> = (0..attempts).map(|_| blocks.take()).collect();
+            assert_eq!(blocks.held() >> 10, held, "{attempts}");
+            drop(taken);
             assert_eq!(blocks.held(), 0);
         }
     }

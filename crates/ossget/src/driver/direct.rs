@@ -29,7 +29,7 @@ impl DirectPartial {
         held: mpsc::Sender<()>,
         writes: DiskWrites,
     ) -> Self {
-        Self { file, held, writes, blocks: Arc::default(), pace: Arc::default() }
+        Self { file, held, writes, blocks: Arc::new(Blocks::new(writes)), pace: Arc::default() }
     }
 }
 
@@ -327,7 +327,7 @@ mod tests {
             hears.try_recv().expect("told at once");
         }
         assert_eq!(*file.written.lock().unwrap(), [(0, vec![7; 4096]), (4096, vec![8; 4096])]);
-        assert_eq!(partial.blocks.held(), 1 << 20, "and needs no other block");
+        assert_eq!(partial.blocks.held(), 2 << 20, "and needs no other block");
         // Where it fails nothing is told.
         drop(tell);
         collector.take(&[9; 4096]);
