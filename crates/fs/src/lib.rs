@@ -26,9 +26,10 @@
 mod aligned;
 mod error;
 mod native;
+mod raw;
 mod traits;
 
-pub use aligned::{AlignedBuf, DIRECT_BLOCK};
+pub use aligned::{AlignedBuf, DIRECT_BLOCK, HUGE_PAGE};
 pub use error::{FsError, FsErrorKind};
 pub use native::{
     Claim, FoundCheckpoint, Holder, Leftover, LeftoverRole, NativeFileSystem, Nature, Survey,

@@ -2,8 +2,9 @@
 //! cache.
 
 use crate::DiskWrites;
-use ossget_fs::AlignedBuf;
-use std::ops::{Deref, DerefMut};
+use ossget_fs::{AlignedBuf, HUGE_PAGE};
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes collected before they are written, at most. Fewer cost more calls, more of them memory: 64
@@ -13,8 +14,8 @@ const SMALLER: usize = 512 << 10;
 /// Where each is written at once, so that nobody has a second one. What is received at once is
 /// cheaper, too: 8 connections take 1.21 to 1.30 of the floor's processor time instead of 1.30 to 1.39.
 const INLINE: usize = 2 << 20;
-/// As long as less than so much is held, blocks are of that size: 8 connections hold 13 MiB.
-const HELD_INLINE: usize = 10 << 20;
+/// As long as less than so much is held, blocks are of that size: 8 connections hold 14 MiB.
+const HELD_INLINE: usize = 12 << 20;
 /// With less than that, 64 connections are slower than through the page cache.
 const SMALLEST: usize = 256 << 10;
 /// As long as less than so much is held, blocks are of the largest size; then of the next.
@@ -22,8 +23,8 @@ const HELD_IN_LARGEST: usize = 16 << 20;
 const HELD_IN_SMALLER: usize = 24 << 20;
 /// What all hold together when one of them gets a second block.
 const HELD_WITH_SECONDS: usize = 14 << 20;
-/// Blocks kept for attempts that are about to begin, however much is held.
-const FREE: usize = 4;
+/// Pages kept for attempts that are about to begin, however much is held.
+const FREE_PAGES: usize = 2;
 
 /// What all attempts of a download hold together. Parts are whole blocks where they are a power of
 /// two.
@@ -41,9 +42,47 @@ struct Pool {
 }
 
 impl Pool {
+    /// The one of such a length that was used last.
+    fn free(&mut self, len: RangeInclusive<usize>) -> Option<AlignedBuf> {
+        let index = self.free.iter().rposition(|block| len.contains(&block.bytes().len()))?;
+        Some(self.free.remove(index))
+    }
+
+    /// Gives pages back to the system of which no block is in use, those with the smallest blocks
+    /// first, while there is too much.
+    fn shrink(&mut self) {
+        while self.held + self.free_bytes() > HELD_IN_LARGEST {
+            let mut pages = BTreeMap::<usize, usize>::new();
+            for block in &self.free {
+                *pages.entry(page(block)).or_default() += block.bytes().len();
+            }
+            pages.retain(|_, free| *free >= HUGE_PAGE);
+            let unused = self.free.iter().filter(|block| pages.contains_key(&page(block)));
+            let smallest = unused.min_by_key(|block| block.bytes().len()).map(page);
+            match smallest {
+                Some(smallest) if pages.len() > FREE_PAGES => {
+                    self.free.retain(|block| page(block) != smallest);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn add(&mut self, len: usize) -> AlignedBuf {
+        let mut blocks = AlignedBuf::zeroed_in_huge_page(len);
+        let block = blocks.pop().unwrap_or_default();
+        self.free.append(&mut blocks);
+        block
+    }
+
     fn free_bytes(&self) -> usize {
         self.free.iter().map(|block| block.bytes().len()).sum()
     }
+}
+
+/// Which page of memory it lies in.
+fn page(block: &AlignedBuf) -> usize {
+    block.bytes().as_ptr().addr() / HUGE_PAGE
 }
 
 /// One that is in use. Dropped, it is free.
@@ -60,26 +99,21 @@ impl Blocks {
 
     /// A block to fill: the more is held, the smaller.
     pub(super) fn take(self: &Arc<Self>) -> Block {
-        let mut pool = self.pool();
+        let pool = self.pool();
         let len = match pool.held {
             ..HELD_INLINE if self.writes == DiskWrites::Inline => INLINE,
             ..HELD_IN_LARGEST => LARGEST,
             HELD_IN_LARGEST..HELD_IN_SMALLER => SMALLER,
             _ => SMALLEST,
         };
-        pool.held += len;
         self.of(pool, len)
     }
 
     /// A block to fill while another is being written, if there may be one.
     pub(super) fn take_second(self: &Arc<Self>) -> Option<Block> {
-        let mut pool = self.pool();
-        let held = pool.held + LARGEST;
-        if held > HELD_WITH_SECONDS {
-            return None;
-        }
-        pool.held = held;
-        Some(self.of(pool, LARGEST))
+        let pool = self.pool();
+        let there_is_room = pool.held + LARGEST <= HELD_WITH_SECONDS;
+        there_is_room.then(|| self.of(pool, LARGEST))
     }
 
     /// Bytes in use.
@@ -89,10 +123,10 @@ impl Blocks {
     }
 
     fn of(self: &Arc<Self>, mut pool: MutexGuard<'_, Pool>, len: usize) -> Block {
-        let free = pool.free.iter().position(|block| block.bytes().len() == len);
-        let free = free.map(|index| pool.free.remove(index));
+        let memory = pool.free(len..=len).or_else(|| pool.free(len..=len * 2));
+        let memory = memory.unwrap_or_else(|| pool.add(len));
+        pool.held += memory.bytes().len();
         drop(pool);
-        let memory = free.unwrap_or_else(|| AlignedBuf::zeroed(len));
         Block { memory, blocks: Arc::clone(self) }
     }
 
@@ -117,20 +151,18 @@ impl DerefMut for Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        let memory = std::mem::replace(&mut self.memory, AlignedBuf::zeroed(0));
+        let memory = std::mem::take(&mut self.memory);
         let mut pool = self.blocks.pool();
         pool.held -= memory.bytes().len();
         pool.free.push(memory);
-        while pool.free.len() > FREE && pool.held + pool.free_bytes() > HELD_IN_LARGEST {
-            // The one that nobody has wanted for the longest time.
-            pool.free.remove(0);
-        }
+        pool.shrink();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn len(block: &Block) -> usize {
         block.bytes().len()
@@ -152,7 +184,7 @@ mod tests {
 
     #[test]
     fn those_written_at_once_are_larger_and_bounded_as_well() {
-        for (attempts, held) in [(1, 2 << 10), (6, 11 << 10), (8, 13 << 10), (64, 33 << 10 | 256)] {
+        for (attempts, held) in [(1, 2 << 10), (6, 12 << 10), (8, 14 << 10), (64, 33 << 10 | 512)] {
             let blocks = Arc::new(Blocks::new(DiskWrites::Inline));
             let taken: Vec<_> = (0..attempts).map(|_| blocks.take()).collect();
             assert_eq!(blocks.held() >> 10, held, "{attempts}");
@@ -171,6 +203,22 @@ mod tests {
         assert_eq!(blocks.pool().free_bytes(), 8 << 20, "no other ones");
     }
 
+    /// Otherwise what another size has left would be of no use to anybody.
+    #[test]
+    fn one_that_is_free_is_taken_before_a_new_one_even_if_it_is_larger() {
+        let blocks = Arc::new(Blocks::new(DiskWrites::Inline));
+        let mut taken: Vec<_> = (0..8).map(|_| blocks.take()).collect();
+        assert_eq!([len(&taken[0]), len(&taken[7])], [INLINE, LARGEST]);
+        // 12 MiB are held, and one of a MiB would do for the next.
+        drop(taken.remove(0));
+        assert_eq!(len(&blocks.take()), INLINE);
+        drop(taken.pop());
+        let again = [blocks.take(), blocks.take()];
+        assert_eq!(again.iter().map(len).sum::<usize>(), INLINE + LARGEST);
+        assert_eq!((blocks.held(), blocks.pool().free_bytes()), (14 << 20, 0));
+        drop((taken, again));
+    }
+
     #[test]
     fn those_that_are_too_small_once_less_is_held_make_room() {
         let blocks = Arc::<Blocks>::default();
@@ -182,5 +230,37 @@ mod tests {
             assert!(blocks.pool().free_bytes() <= HELD_IN_LARGEST);
         }
         assert!(blocks.pool().free.iter().all(|block| block.bytes().len() == LARGEST));
+    }
+
+    /// A page stays as long as any of its blocks is in use: what is left of it must be, too.
+    #[test]
+    fn however_attempts_come_and_go_the_pages_are_few() {
+        let mut chance = 1_u64;
+        let mut below = |limit: usize| {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(chance >> 33).unwrap() % limit
+        };
+        for (writes, attempts, most) in [
+            (DiskWrites::Inline, 8, 7),
+            (DiskWrites::Inline, 64, 21),
+            (DiskWrites::Offloaded, 64, 21),
+        ] {
+            let blocks = Arc::new(Blocks::new(writes));
+            let mut taken: Vec<_> = (0..attempts).map(|_| blocks.take()).collect();
+            for _ in 0..2000 {
+                // One to eight end, and as many begin.
+                for _ in 0..=below(8) {
+                    taken.swap_remove(below(taken.len()));
+                    if taken.is_empty() {
+                        break;
+                    }
+                }
+                taken.resize_with(attempts, || blocks.take());
+                let pool = blocks.pool();
+                let all = pool.free.iter().chain(taken.iter().map(|block| &block.memory));
+                let pages = all.map(page).collect::<BTreeSet<_>>().len();
+                assert!(pages <= most, "{attempts}: {pages} pages");
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! What only Linux has.
 
+use super::Stat;
 use super::unix::{Dir, from_metadata};
-use super::{Stat, writeback};
+use crate::raw::writeback;
 use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, RenameFlags, ResolveFlags, StatFs};
 use rustix::io::Errno;
 use std::ffi::OsStr;

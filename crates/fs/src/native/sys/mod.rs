@@ -13,8 +13,6 @@ mod other_unix;
 mod unix;
 #[cfg(windows)]
 mod windows;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod writeback;
 
 #[cfg(unix)]
 pub(crate) use unix::{

@@ -1,5 +1,4 @@
-//! `sync_file_range`, which neither std nor rustix offers. The crate's only unsafe code.
-#![allow(unsafe_code, reason = "the system call has no safe wrapper")]
+//! `sync_file_range`, which neither std nor rustix offers.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -7,7 +6,7 @@ use std::os::fd::AsRawFd as _;
 /// Starts write-back of a stretch without waiting, so that the next sync has little left to do.
 ///
 /// Returns whether the system took the hint; no promise about the data follows from it.
-pub(super) fn start(file: &File, offset: u64, len: u64) -> bool {
+pub(crate) fn start(file: &File, offset: u64, len: u64) -> bool {
     let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) else { return false };
     // For the system a length of zero means "to the end of the file".
     if len == 0 {
