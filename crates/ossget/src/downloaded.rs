@@ -20,7 +20,7 @@ pub struct Downloaded {
     pub resumed_bytes: u64,
     /// GET requests for ranges.
     pub requests: u64,
-    /// Requests that failed and were made again.
+    /// Requests that failed or were too slow, and were made again.
     pub attempts_failed: u64,
     /// The object's ETag as the service wrote it.
     pub etag: Option<String>,

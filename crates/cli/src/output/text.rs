@@ -107,8 +107,10 @@ pub(crate) fn told(told: &Told, destination: &str) -> String {
     if told.resumed_bytes > 0 {
         _ = write!(text, ", {} kept from before", bytes(told.resumed_bytes));
     }
-    if told.attempts_failed > 0 {
-        _ = write!(text, ", {} attempts failed", told.attempts_failed);
+    match told.attempts_failed {
+        0 => {}
+        1 => text.push_str(", 1 request made again"),
+        more => _ = write!(text, ", {more} requests made again"),
     }
     _ = write!(text, ", {}", told.integrity);
     text

@@ -101,8 +101,10 @@ fn success_is_told_in_one_line() {
     };
     assert_eq!(
         told(&result, "/data/f"),
-        "/data/f: 10 GiB in 1m37s, 73.8 MiB/s, 3 GiB kept from before, 2 attempts failed, verified"
+        "/data/f: 10 GiB in 1m37s, 73.8 MiB/s, 3 GiB kept from before, 2 requests made again, verified"
     );
+    result.attempts_failed = 1;
+    assert!(told(&result, "f").contains(", 1 request made again, "));
     result.already_there = true;
     assert_eq!(told(&result, "a\u{1b}b"), "a\\u{1b}b: 10 GiB, already there, verified");
 }
