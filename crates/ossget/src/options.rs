@@ -85,8 +85,13 @@ impl DirectIo {
     /// as far as its file system tells. Reads the disk.
     #[must_use]
     pub fn applies_at(self, destination: &Path) -> bool {
+        self.is_wanted(|| ossget_fs::is_on_disk(destination))
+    }
+
+    /// Whether direct writes are wanted, on a disk of this machine or elsewhere.
+    pub(crate) fn is_wanted(self, is_on_disk: impl FnOnce() -> bool) -> bool {
         match self {
-            Self::Auto => ossget_fs::is_on_disk(destination),
+            Self::Auto => is_on_disk(),
             Self::On => true,
             Self::Off => false,
         }

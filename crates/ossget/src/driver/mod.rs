@@ -454,7 +454,7 @@ impl Driver {
         }
         if let Some(open) = &self.open {
             if self.options.direct_io == DirectIo::On && open.fetching.direct.is_none() {
-                self.teller.warn_once([NO_DIRECT_IO.to_owned()]);
+                self.teller.warn_once([open.prepared.why_not_direct().to_owned()]);
             }
             let destination = self.storage.lock.canonical_destination();
             let parallel = self.options.parallel.most();
@@ -468,9 +468,6 @@ impl Driver {
 /// Neither a precondition nor a checksum could tell two contents apart.
 const UNPINNED: &str = "the server gives neither a strong ETag nor a CRC-64: if the object is \
                         replaced meanwhile, nothing tells";
-
-const NO_DIRECT_IO: &str = "the file system takes no direct writes, or the part size is no multiple \
-                            of 4 KiB: writing through the page cache";
 
 /// Runs what blocks where it may block.
 async fn blocking<T: Send + 'static>(

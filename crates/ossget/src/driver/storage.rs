@@ -71,6 +71,21 @@ pub(super) struct Prepared {
     pub(super) trust: Trust,
 }
 
+impl Prepared {
+    /// Whether no block belongs to two parts, which may be written in different ways.
+    pub(super) const fn has_whole_blocks(&self) -> bool {
+        self.plan.part_size().is_multiple_of(DIRECT_BLOCK as u64)
+    }
+
+    /// Why it is written through the page cache where that was not asked for.
+    pub(super) const fn why_not_direct(&self) -> &'static str {
+        match self.has_whole_blocks() {
+            true => "the file system takes no direct writes: writing through the page cache",
+            false => "the part size is no multiple of 4 KiB: writing through the page cache",
+        }
+    }
+}
+
 /// Whether the file is still the one that the checkpoint was bound to, by its looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
@@ -185,14 +200,9 @@ impl Storage {
 
     /// The partial file, to be written past the page cache where that is wanted and can be.
     pub(super) fn direct(&self, prepared: &Prepared) -> Option<Arc<dyn DirectFile>> {
-        // No block may belong to two parts: they may be written in different ways.
-        let is_whole = prepared.plan.part_size().is_multiple_of(DIRECT_BLOCK as u64);
-        let is_wanted = match self.direct_io {
-            DirectIo::Auto => prepared.partial.is_on_disk(),
-            DirectIo::On => true,
-            DirectIo::Off => false,
-        };
-        (is_whole && is_wanted).then(|| Arc::clone(&prepared.partial).direct()).flatten()
+        let is_wanted = || self.direct_io.is_wanted(|| prepared.partial.is_on_disk());
+        let may_be = prepared.has_whole_blocks() && is_wanted();
+        may_be.then(|| Arc::clone(&prepared.partial).direct()).flatten()
     }
 
     /// Starts the thread that syncs and records.

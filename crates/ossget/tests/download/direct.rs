@@ -93,5 +93,5 @@ async fn parts_that_are_no_whole_blocks_go_through_the_cache_and_that_is_said() 
         .unwrap();
     assert_is(&rig.path(), &rig.content);
     let told = told.lock().unwrap();
-    assert!(told.len() == 1 && told[0].contains("direct writes"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("multiple of 4 KiB"), "{told:?}");
 }
