@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::check::{FEATURES, LINTED_FEATURES};
 use crate::process::{
-    Context, Failure, Outcome, cargo, on_path, program, run as run_command, succeeds,
+    Context, Failure, Outcome, cargo, install_tool, on_path, program, run as run_command, succeeds,
 };
 use crate::steps::{Machine, Steps};
 use crate::{fuzz, instructions, moto};
@@ -89,8 +89,7 @@ fn cargo_deny() -> Outcome {
     if succeeds(&mut cargo(["deny", "--version"])) {
         return Ok(());
     }
-    run_command(&mut cargo(["install", "--locked", CARGO_DENY]))
-        .context("cargo-deny is missing and could not be installed")
+    install_tool(CARGO_DENY).context("cargo-deny is missing and could not be installed")
 }
 
 /// Makes sure that system calls can be traced; the suite also mounts, as root.
@@ -174,5 +173,5 @@ fn apt_get() -> Command {
 }
 
 /// For each target; the tests drive them, too.
-const FUZZ_SECONDS: u64 = 10;
+const FUZZ_SECONDS: u64 = 5;
 const CARGO_DENY: &str = "cargo-deny@0.20.2";

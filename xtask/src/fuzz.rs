@@ -8,7 +8,8 @@ use std::{fs, thread};
 
 use crate::evidence::stamp;
 use crate::process::{
-    Context, Failure, Outcome, cargo, line_of, output, program, root, run as run_command, succeeds,
+    Context, Failure, Outcome, cargo, install_tool, line_of, output, program, root,
+    run as run_command, succeeds,
 };
 
 pub(crate) fn run(words: &[&str]) -> Outcome {
@@ -37,8 +38,7 @@ pub(crate) fn ready() -> Outcome {
     if succeeds(&mut cargo(["fuzz", "--version"])) {
         return Ok(());
     }
-    run_command(&mut cargo(["install", "--locked", CARGO_FUZZ]))
-        .context("cargo-fuzz is missing and could not be installed")
+    install_tool(CARGO_FUZZ).context("cargo-fuzz is missing and could not be installed")
 }
 
 #[derive(Debug, PartialEq, Eq)]

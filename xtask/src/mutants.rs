@@ -10,14 +10,12 @@ use std::fs;
 use std::time::Instant;
 
 use crate::evidence::heading;
-use crate::process::{
-    Context, Failure, Outcome, cargo, line_of, root, run as run_command, succeeds,
-};
+use crate::process::{Context, Failure, Outcome, cargo, install_tool, line_of, root, succeeds};
 
 pub(crate) fn run(words: &[&str]) -> Outcome {
     let Request { subject, shard, passes } = Request::parse(words)?;
     if !succeeds(&mut cargo(["mutants", "--version"])) {
-        run_command(&mut cargo(["install", "--locked", CARGO_MUTANTS]))
+        install_tool(CARGO_MUTANTS)
             .context("cargo-mutants is missing and could not be installed")?;
     }
     let begun = Instant::now();
