@@ -28,10 +28,12 @@ const FREE_PAGES: usize = 2;
 
 /// What all attempts of a download hold together. Parts are whole blocks where they are a power of
 /// two.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Blocks {
     pool: Mutex<Pool>,
     writes: DiskWrites,
+    /// Bytes of the largest that a part can fill: it is written when the part ends.
+    useful: usize,
 }
 
 #[derive(Debug, Default)]
@@ -93,8 +95,11 @@ pub(super) struct Block {
 }
 
 impl Blocks {
-    pub(super) fn new(writes: DiskWrites) -> Self {
-        Self { pool: Mutex::default(), writes }
+    /// For parts of so many bytes.
+    pub(super) fn new(writes: DiskWrites, part_size: u64) -> Self {
+        let part_size = usize::try_from(part_size).unwrap_or(usize::MAX);
+        let useful = part_size.clamp(SMALLEST, INLINE).next_power_of_two();
+        Self { pool: Mutex::default(), writes, useful }
     }
 
     /// A block to fill: the more is held, the smaller.
@@ -106,14 +111,15 @@ impl Blocks {
             HELD_IN_LARGEST..HELD_IN_SMALLER => SMALLER,
             _ => SMALLEST,
         };
-        self.of(pool, len)
+        self.of(pool, len.min(self.useful))
     }
 
     /// A block to fill while another is being written, if there may be one.
     pub(super) fn take_second(self: &Arc<Self>) -> Option<Block> {
         let pool = self.pool();
-        let there_is_room = pool.held + LARGEST <= HELD_WITH_SECONDS;
-        there_is_room.then(|| self.of(pool, LARGEST))
+        let len = LARGEST.min(self.useful);
+        let there_is_room = pool.held + len <= HELD_WITH_SECONDS;
+        there_is_room.then(|| self.of(pool, len))
     }
 
     /// Bytes in use.
@@ -164,6 +170,10 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    fn blocks(writes: DiskWrites) -> Arc<Blocks> {
+        Arc::new(Blocks::new(writes, 8 << 20))
+    }
+
     fn len(block: &Block) -> usize {
         block.bytes().len()
     }
@@ -171,7 +181,7 @@ mod tests {
     #[test]
     fn however_many_attempts_what_they_hold_is_bounded() {
         for (attempts, held) in [(1, 1), (8, 8), (16, 16), (32, 24), (64, 32)] {
-            let blocks = Arc::<Blocks>::default();
+            let blocks = blocks(DiskWrites::Offloaded);
             let first: Vec<_> = (0..attempts).map(|_| blocks.take()).collect();
             assert_eq!(blocks.held(), held << 20, "{attempts}");
             assert_eq!(first.iter().map(len).sum::<usize>(), held << 20);
@@ -185,7 +195,7 @@ mod tests {
     #[test]
     fn those_written_at_once_are_larger_and_bounded_as_well() {
         for (attempts, held) in [(1, 2 << 10), (6, 12 << 10), (8, 14 << 10), (64, 33 << 10 | 512)] {
-            let blocks = Arc::new(Blocks::new(DiskWrites::Inline));
+            let blocks = blocks(DiskWrites::Inline);
             let taken: Vec<_> = (0..attempts).map(|_| blocks.take()).collect();
             assert_eq!(blocks.held() >> 10, held, "{attempts}");
             drop(taken);
@@ -194,8 +204,19 @@ mod tests {
     }
 
     #[test]
+    fn they_are_no_larger_than_parts_can_fill() {
+        let sizes = [(100 << 10, 256), (1 << 20, 1024), (1_048_577, 2048), (5 << 30, 2048)];
+        for (part_size, kib) in sizes {
+            let blocks = Arc::new(Blocks::new(DiskWrites::Inline, part_size));
+            assert_eq!(len(&blocks.take()) >> 10, kib);
+            let second = blocks.take_second().unwrap();
+            assert_eq!(len(&second) >> 10, kib, "the same is free again");
+        }
+    }
+
+    #[test]
     fn those_of_a_few_attempts_are_all_used_again() {
-        let blocks = Arc::<Blocks>::default();
+        let blocks = blocks(DiskWrites::Offloaded);
         let eight = || drop((0..8).map(|_| blocks.take()).collect::<Vec<_>>());
         eight();
         assert_eq!(blocks.pool().free_bytes(), 8 << 20);
@@ -206,7 +227,7 @@ mod tests {
     /// Otherwise what another size has left would be of no use to anybody.
     #[test]
     fn one_that_is_free_is_taken_before_a_new_one_even_if_it_is_larger() {
-        let blocks = Arc::new(Blocks::new(DiskWrites::Inline));
+        let blocks = blocks(DiskWrites::Inline);
         let mut taken: Vec<_> = (0..8).map(|_| blocks.take()).collect();
         assert_eq!([len(&taken[0]), len(&taken[7])], [INLINE, LARGEST]);
         // 12 MiB are held, and one of a MiB would do for the next.
@@ -221,7 +242,7 @@ mod tests {
 
     #[test]
     fn those_that_are_too_small_once_less_is_held_make_room() {
-        let blocks = Arc::<Blocks>::default();
+        let blocks = blocks(DiskWrites::Offloaded);
         let many = |attempts| drop((0..attempts).map(|_| blocks.take()).collect::<Vec<_>>());
         many(64);
         assert!(blocks.pool().free_bytes() <= HELD_IN_LARGEST, "what many held is given back");
@@ -245,7 +266,7 @@ mod tests {
             (DiskWrites::Inline, 64, 21),
             (DiskWrites::Offloaded, 64, 21),
         ] {
-            let blocks = Arc::new(Blocks::new(writes));
+            let blocks = blocks(writes);
             let mut taken: Vec<_> = (0..attempts).map(|_| blocks.take()).collect();
             for _ in 0..2000 {
                 // One to eight end, and as many begin.

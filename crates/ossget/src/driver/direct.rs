@@ -28,8 +28,10 @@ impl DirectPartial {
         file: Arc<dyn DirectFile>,
         held: mpsc::Sender<()>,
         writes: DiskWrites,
+        part_size: u64,
     ) -> Self {
-        Self { file, held, writes, blocks: Arc::new(Blocks::new(writes)), pace: Arc::default() }
+        let blocks = Arc::new(Blocks::new(writes, part_size));
+        Self { file, held, writes, blocks, pace: Arc::default() }
     }
 }
 
@@ -217,6 +219,8 @@ mod tests {
     use std::time::Duration;
     use tokio::time::timeout;
 
+    const PART_SIZE: u64 = 8 << 20;
+
     /// Writes when it is told to, and remembers what.
     #[derive(Debug)]
     struct Gate {
@@ -247,6 +251,7 @@ mod tests {
             Arc::clone(&file) as Arc<dyn DirectFile>,
             held,
             DiskWrites::Offloaded,
+            PART_SIZE,
         );
         let mut collector = Collector::new(partial, 8192).unwrap();
         assert_eq!(collector.take(&[7; 5000]), 5000);
@@ -275,7 +280,7 @@ mod tests {
     #[test]
     fn what_does_not_begin_with_a_block_is_not_collected() {
         let (held, _writes) = mpsc::channel(1);
-        let partial = DirectPartial::new(gate().0, held, DiskWrites::Offloaded);
+        let partial = DirectPartial::new(gate().0, held, DiskWrites::Offloaded, PART_SIZE);
         assert!(Collector::new(partial.clone(), 4095).is_none());
         assert!(Collector::new(partial, 0).is_some());
     }
@@ -284,7 +289,7 @@ mod tests {
     async fn where_there_is_no_other_block_the_only_one_is_waited_for() {
         let (file, tell) = gate();
         let (held, mut writes) = mpsc::channel(1);
-        let partial = DirectPartial::new(file, held, DiskWrites::Offloaded);
+        let partial = DirectPartial::new(file, held, DiskWrites::Offloaded, PART_SIZE);
         // All but what two attempts and a second block take.
         let many: Vec<_> = (0..11).map(|_| partial.blocks.take()).collect();
         let mut one = Collector::new(partial.clone(), 0).unwrap();
@@ -315,8 +320,12 @@ mod tests {
     async fn a_write_that_may_hold_up_the_runtime_has_been_made_when_it_is_submitted() {
         let (file, tell) = gate();
         let (held, _writes) = mpsc::channel(1);
-        let partial =
-            DirectPartial::new(Arc::clone(&file) as Arc<dyn DirectFile>, held, DiskWrites::Inline);
+        let partial = DirectPartial::new(
+            Arc::clone(&file) as Arc<dyn DirectFile>,
+            held,
+            DiskWrites::Inline,
+            PART_SIZE,
+        );
         let mut collector = Collector::new(partial.clone(), 0).unwrap();
         for byte in [7, 8] {
             collector.take(&[byte; 4096]);

@@ -380,7 +380,9 @@ impl Driver {
                     .committer(&prepared, reporter.clone())
                     .inspect_err(|_| drop(storage.leave(Some(&prepared.name))))?;
                 let (held, writes) = mpsc::channel(1);
-                let direct = storage.direct(&prepared);
+                let direct = storage
+                    .direct(&prepared)
+                    .map(|file| DirectPartial::new(file, held, disk_writes, plan.part_size()));
                 let fetching = Arc::new(Fetching {
                     source,
                     budget,
@@ -388,7 +390,7 @@ impl Driver {
                     identity,
                     plan,
                     partial: Arc::clone(&prepared.partial),
-                    direct: direct.map(|file| DirectPartial::new(file, held, disk_writes)),
+                    direct,
                     buffers: Arc::default(),
                     turns: Turns::new(),
                     syncing: storage.syncing,
