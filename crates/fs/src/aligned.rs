@@ -58,16 +58,23 @@ fn map(len: usize, count: usize, page: usize) -> Vec<AlignedBuf> {
     }
     let step = len.next_multiple_of(DIRECT_BLOCK);
     let pages = (step * count).next_multiple_of(page);
-    let wanted = pages + page;
-    let mapping = MmapMut::map_anon(wanted).unwrap_or_else(|_refused| {
-        handle_alloc_error(Layout::array::<u8>(wanted).unwrap_or(Layout::new::<u8>()))
-    });
+    // Linux since 6.7 begins such a mapping where a huge page does.
+    let mut mapping = memory(pages);
+    if mapping.as_ptr().align_offset(page) != 0 {
+        mapping = memory(pages + page);
+    }
     let first = mapping.as_ptr().align_offset(page).min(page);
     if page == HUGE_PAGE {
         prefer_huge_pages(&mapping, first, pages);
     }
     let pieces = pieces::cut(mapping, first, len, step).into_iter().take(count);
     pieces.map(|piece| AlignedBuf { piece: Some(piece) }).collect()
+}
+
+fn memory(len: usize) -> MmapMut {
+    MmapMut::map_anon(len).unwrap_or_else(|_refused| {
+        handle_alloc_error(Layout::array::<u8>(len).unwrap_or(Layout::new::<u8>()))
+    })
 }
 
 /// Asks for huge pages where they are given to whoever asks. Only a hint.

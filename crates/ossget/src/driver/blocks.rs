@@ -122,10 +122,20 @@ impl Blocks {
         there_is_room.then(|| self.of(pool, len))
     }
 
+    /// Gives back what nobody uses: nobody will.
+    pub(super) fn forget_free(&self) {
+        self.pool().free.clear();
+    }
+
     /// Bytes in use.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.pool().held
+    }
+
+    #[cfg(test)]
+    pub(super) fn free_bytes(&self) -> usize {
+        self.pool().free_bytes()
     }
 
     fn of(self: &Arc<Self>, mut pool: MutexGuard<'_, Pool>, len: usize) -> Block {

@@ -89,7 +89,11 @@ impl Collector {
     /// For bytes from `at` on; `None` where these cannot be whole blocks, or the disk is slow with
     /// them.
     pub(super) fn new(partial: DirectPartial, at: u64) -> Option<Self> {
-        let pays = at.is_multiple_of(DIRECT_BLOCK as u64) && !partial.pace.is_slow();
+        let is_slow = partial.pace.is_slow();
+        if is_slow {
+            partial.blocks.forget_free();
+        }
+        let pays = at.is_multiple_of(DIRECT_BLOCK as u64) && !is_slow;
         pays.then(|| Self {
             filling: Some(partial.blocks.take()),
             partial,
@@ -283,6 +287,18 @@ mod tests {
         let partial = DirectPartial::new(gate().0, held, DiskWrites::Offloaded, PART_SIZE);
         assert!(Collector::new(partial.clone(), 4095).is_none());
         assert!(Collector::new(partial, 0).is_some());
+    }
+
+    #[test]
+    fn a_disk_that_is_slow_with_them_gets_no_blocks_and_none_are_kept() {
+        let (held, _writes) = mpsc::channel(1);
+        let partial = DirectPartial::new(gate().0, held, DiskWrites::Inline, PART_SIZE);
+        assert!(Collector::new(partial.clone(), 0).is_some());
+        assert!(partial.blocks.free_bytes() > 0);
+        partial.pace.blocks.store(JUDGED_AFTER, Relaxed);
+        partial.pace.nanoseconds.store(u64::MAX, Relaxed);
+        assert!(Collector::new(partial.clone(), 0).is_none());
+        assert_eq!(partial.blocks.free_bytes(), 0);
     }
 
     #[tokio::test]

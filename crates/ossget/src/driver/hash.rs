@@ -8,7 +8,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes read at once: large enough for a disk to stream, small enough for the cache.
-const READ_BYTES: usize = 1 << 20;
+const READ_BYTES: usize = 256 << 10;
 
 /// What a whole file amounts to.
 #[derive(Clone, Copy, Debug)]
