@@ -156,6 +156,7 @@ impl Session {
             State::Transferring(transfer) => {
                 transfer.last_progress = transfer.last_progress.after(absence);
                 transfer.live.excuse(absence);
+                transfer.watch.excuse(absence);
             }
             State::Probing(probing) => {
                 probing.since = probing.since.map(|since| since.after(absence));

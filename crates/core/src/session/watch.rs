@@ -21,6 +21,11 @@ const LAG_BYTES: u64 = 256 << 10;
 /// whoever takes over has nothing better to do.
 const OTHERS_FASTER: u64 = 2;
 
+/// But not while all together are at least so many eighths as fast as they were before, when no
+/// slot was free: then the way or the disk is what limits them, and whoever takes over would only
+/// take from the others.
+const FULL_EIGHTHS: u64 = 7;
+
 /// How long that must last. Half a second: longer than most pauses of a healthy connection (the
 /// least retransmission timeout of Linux is 200 ms).
 const IDLE_TIME: Duration = Duration::from_millis(500);
@@ -46,8 +51,10 @@ const TELLING_ANSWERS: u32 = 8;
 pub(super) struct Watch {
     /// No live attempt can be due to be given up before this.
     quiet_until: Moment,
-    /// Whether slots are free and nothing is left to begin.
-    idle: bool,
+    /// When the transfer began.
+    begun: Moment,
+    /// While slots are free and nothing is left to begin: what had come before that was so.
+    idle: Option<Flow>,
     /// Time that the attempts which have ended took together, and what they delivered.
     ended_time: Duration,
     ended_bytes: u64,
@@ -64,7 +71,8 @@ impl Watch {
         let quiet_until = now.after(shortest(config));
         Self {
             quiet_until,
-            idle: false,
+            begun: now,
+            idle: None,
             ended_time: Duration::ZERO,
             ended_bytes: 0,
             answer_time: Duration::ZERO,
@@ -126,6 +134,21 @@ impl Watch {
         Flow { bytes: self.ended_bytes, time: self.ended_time }
     }
 
+    /// For so long nobody could have seen what any attempt did.
+    pub(super) fn excuse(&mut self, absence: Duration) {
+        self.begun = self.begun.after(absence);
+    }
+
+    /// Whether slots are free, nothing is left to begin, and all together are slower for that
+    /// since `recent`, the session having received so many bytes by now.
+    fn has_room(&self, now: Moment, recent: Mark, received: u64) -> bool {
+        self.idle.is_some_and(|before| {
+            let bytes = received.saturating_sub(recent.session_received);
+            let all = Flow { bytes, time: now.since(recent.at) };
+            !all.is_faster(1, Flow { bytes: before.bytes / 8 * FULL_EIGHTHS, ..before })
+        })
+    }
+
     /// When the attempts must be looked at again.
     pub(super) const fn due(&self) -> Moment {
         self.quiet_until
@@ -152,7 +175,7 @@ impl Transfer {
                 None => attempt.begun.after(config.answer_timeout),
             };
             let given_up = attempt.given_up;
-            let lag_time = if self.watch.idle { IDLE_TIME } else { LAG_TIME };
+            let lag_time = if self.watch.idle.is_some() { IDLE_TIME } else { LAG_TIME };
             let slow_after = |mark: Mark| mark.at.after(patience(config.low_speed_time, given_up));
             let lag_after = |mark: Mark| mark.at.after(patience(lag_time, given_up));
             let (slow_at, lag_at) = (slow_after(attempt.mark), lag_after(attempt.recent));
@@ -167,7 +190,7 @@ impl Transfer {
             };
             let lags = lag_at <= now && {
                 let own = attempt.recent.flow(attempt, now);
-                let (others, times) = match self.watch.idle {
+                let (others, times) = match self.watch.has_room(now, attempt.recent, all) {
                     true => (self.watch.ended_flow(), OTHERS_FASTER),
                     false => (others(&attempt.recent), PEERS_FASTER),
                 };
@@ -198,7 +221,11 @@ impl Transfer {
         let free = u64::try_from(self.live.len()).unwrap_or(u64::MAX)
             < u64::from(self.limit.allowed(config));
         let idle = free && self.todo.is_empty() && !self.retries.is_waiting();
-        if idle && !self.watch.idle {
+        if !idle {
+            self.watch.idle = None;
+        } else if self.watch.idle.is_none() {
+            let time = now.since(self.watch.begun);
+            self.watch.idle = Some(Flow { bytes: self.bytes_received, time });
             for attempt in self.live.iter_mut() {
                 // One that rests is measured after its rest.
                 let from = now.max(attempt.recent.at);
@@ -206,7 +233,6 @@ impl Transfer {
             }
             self.watch.quiet_until = self.watch.quiet_until.min(now.after(IDLE_TIME));
         }
-        self.watch.idle = idle;
     }
 }
 

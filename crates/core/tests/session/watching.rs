@@ -84,26 +84,31 @@ fn one_that_is_less_slow_or_whose_peers_deliver_little_is_left_alone() {
     }
 }
 
-/// All but one attempt have ended, at 1 MiB/s each, and nothing is left to begin.
+/// All but one attempt have ended, at 1 MB/s each, and nothing is left to begin.
 fn last_of_many() -> (Play, AttemptId) {
-    last_of_many_resting(Duration::ZERO)
+    let (play, last) = last_ones_of_many(1, |_, _| ());
+    (play, last[0])
 }
 
-/// The same, but the last one is let rest for so long when the others end.
-fn last_of_many_resting(time: Duration) -> (Play, AttemptId) {
-    let (mut play, actions) = Play::fetching(config(2), 100);
-    let [quick, (slow, _)] = fetches(&actions)[..] else { panic!("{actions:?}") };
-    received(&mut play, slow, 0);
+/// The same with so many that are left. Something happens whenever another is about to end.
+fn last_ones_of_many(
+    left: u32,
+    mut happens: impl FnMut(&mut Play, &[AttemptId]),
+) -> (Play, Vec<AttemptId>) {
+    let (mut play, actions) = Play::fetching(config(left + 1), 100);
+    let [quick, ref last @ ..] = fetches(&actions)[..] else { panic!("{actions:?}") };
+    let last: Vec<_> = last.iter().map(|(attempt, _)| *attempt).collect();
+    for &slow in &last {
+        received(&mut play, slow, 0);
+    }
     let mut next = Some(quick);
     while let Some((quick, range)) = next {
         play.now += Duration::from_micros(range.len());
-        if !time.is_zero() {
-            play.tell(Event::Resting { attempt: slow, time });
-        }
+        happens(&mut play, &last);
         play.store(quick, range);
         next = fetches(&play.actions()).pop();
     }
-    (play, slow)
+    (play, last)
 }
 
 #[test]
@@ -113,6 +118,25 @@ fn the_last_connection_is_replaced_if_it_is_half_as_fast_as_those_before_it() {
         received(&mut play, slow, bytes);
         let aborted = aborted(&play.wait(Duration::from_millis(500)));
         assert_eq!(aborted.contains(&slow), replaced, "{bytes}");
+    }
+}
+
+#[test]
+fn the_last_connections_are_left_alone_if_they_are_as_fast_together_as_all_were_before() {
+    for (bytes, replaced) in [([220_000, 225_000], 0), ([220_000, 210_000], 2)] {
+        let mut has_slept = false;
+        let (mut play, last) = last_ones_of_many(2, |play, _| {
+            if !std::mem::replace(&mut has_slept, true) {
+                play.tell(Event::Tick);
+                play.now += Duration::from_secs(3600);
+                play.tell(Event::Tick);
+            }
+        });
+        for (&attempt, bytes) in last.iter().zip(bytes) {
+            received(&mut play, attempt, bytes);
+        }
+        let aborted = aborted(&play.wait(Duration::from_millis(500)));
+        assert_eq!(aborted.len(), replaced, "{bytes:?}");
     }
 }
 
@@ -403,7 +427,12 @@ fn an_attempt_that_the_driver_lets_rest_is_not_slow() {
 #[test]
 fn an_attempt_that_rests_when_nothing_is_left_to_begin_is_measured_after_its_rest() {
     for rest in [0, 1000].map(Duration::from_millis) {
-        let (mut play, slow) = last_of_many_resting(rest);
+        let (mut play, last) = last_ones_of_many(1, |play, last| {
+            if !rest.is_zero() {
+                play.tell(Event::Resting { attempt: last[0], time: rest });
+            }
+        });
+        let slow = last[0];
         let tick = Duration::from_millis(100);
         let ended = (1..100).find(|_| aborted(&play.wait(tick)).contains(&slow));
         assert_eq!(tick * ended.unwrap(), rest + Duration::from_millis(500));
