@@ -122,6 +122,11 @@ impl Blocks {
         there_is_room.then(|| self.of(pool, len))
     }
 
+    /// Whether more is held than in blocks of the largest size.
+    pub(super) fn are_many(&self) -> bool {
+        self.pool().held > HELD_IN_LARGEST
+    }
+
     /// Gives back what nobody uses: nobody will.
     pub(super) fn forget_free(&self) {
         self.pool().free.clear();
@@ -208,6 +213,7 @@ mod tests {
             let blocks = blocks(DiskWrites::Inline);
             let taken: Vec<_> = (0..attempts).map(|_| blocks.take()).collect();
             assert_eq!(blocks.held() >> 10, held, "{attempts}");
+            assert_eq!(blocks.are_many(), attempts == 64);
             drop(taken);
             assert_eq!(blocks.held(), 0);
         }

@@ -109,6 +109,12 @@ impl Collector {
         self.partial.writes == DiskWrites::Inline
     }
 
+    /// Whether others should go on once it has written: it holds up a thread of theirs, and there
+    /// are many of them.
+    pub(super) fn is_one_of_many(&self) -> bool {
+        self.is_inline() && self.partial.blocks.are_many()
+    }
+
     /// Takes some of the next bytes and says how many.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         let room = self.room();

@@ -1,13 +1,15 @@
 use super::*;
+use crate::DiskWrites;
 use crate::driver::report::Report;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ossget_core::{ExtentRequest, PartSize};
-use ossget_fs::{FileSystem as _, NativeFileSystem, Place};
+use ossget_fs::{AlignedBuf, DirectFile, FileSystem as _, NativeFileSystem, Place};
 use ossget_transport::{Body, BodyStream, TransportError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::advance;
 
 const PART: u64 = 100 << 10;
@@ -100,7 +102,7 @@ impl Scene {
 
     /// An attempt at so many parts, and what gives it the bytes.
     fn attempt(&self, parts: u64) -> (BoxFuture<'static, ()>, UnboundedSender<Vec<u8>>) {
-        let range = ByteRange::new(0, parts * PART).unwrap();
+        let range = ByteRange::new(0, parts * self.fetching.plan.part_size()).unwrap();
         let (give, given) = unbounded_channel();
         let body = Body::new(Passing { given, way: self.way });
         let first = RangeBody { granted: range, body, held_back: false };
@@ -181,4 +183,39 @@ async fn a_part_is_told_of_soon_although_nothing_more_comes() {
     advance(Duration::from_millis(51)).await;
     go_on(&mut attempt);
     assert!(matches!(scene.told()[..], [Event::Stored { bytes: PART, .. }]));
+}
+
+/// A disk that counts what is written to it.
+#[derive(Debug, Default)]
+struct Counting(AtomicUsize);
+
+impl DirectFile for Counting {
+    fn write_all_at(&self, _: &AlignedBuf, len: usize, _: u64) -> Result<(), FsError> {
+        self.0.fetch_add(len, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn one_of_many_lets_others_go_on_when_it_has_written_a_block() {
+    const BLOCK: usize = 256 << 10;
+    for (others, written) in [(0, 8 * BLOCK), (63, BLOCK)] {
+        let disk = Arc::new(Counting::default());
+        let part = PartSize::new(8 * BLOCK as u64).unwrap();
+        let (held, _writes) = mpsc::channel(1);
+        let file = Arc::clone(&disk) as Arc<dyn DirectFile>;
+        let direct = DirectPartial::new(file, held, DiskWrites::Inline, part.bytes());
+        let others: Vec<_> = (0..others).map(|_| Collector::new(direct.clone(), 0)).collect();
+        let mut scene = Scene::new(Way::Room);
+        let extent = ExtentRequest::default().resolve(part.bytes()).unwrap();
+        let fetching = Arc::get_mut(&mut scene.fetching).unwrap();
+        fetching.plan = PartPlan::new(extent, part);
+        fetching.direct = Some(direct);
+        let (attempt, give) = scene.attempt(1);
+        for _ in 0..8 {
+            give.send(vec![7; BLOCK]).unwrap();
+        }
+        let _polled_once = attempt.now_or_never();
+        assert_eq!(disk.0.load(Ordering::Relaxed), written, "beside {} others", others.len());
+    }
 }
