@@ -427,8 +427,14 @@ pub(super) fn read_slot(
 }
 
 fn damaged(partial_name: Option<OsString>) -> Left {
-    let warning = "the checkpoint is damaged; starting over".to_owned();
-    Left { partial_name, warning: Some(warning), ..Left::default() }
+    let warning = match partial_name {
+        Some(_) => "the checkpoint is damaged; starting over",
+        None => {
+            "the checkpoint is damaged and does not name its partial file any more; starting over: \
+             `ossget checkpoint clean` finds what is left"
+        }
+    };
+    Left { partial_name, warning: Some(warning.to_owned()), ..Left::default() }
 }
 
 fn refused(reason: &RefuseReason) -> Error {
