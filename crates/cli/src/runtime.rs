@@ -20,7 +20,7 @@ pub(crate) fn runtime(waits: Waits) -> Result<tokio::runtime::Runtime, Error> {
     let failed = |error| {
         Error::new(ErrorKind::Internal, "the runtime cannot be started")
             .with_source(error)
-            .with_hint("allow more threads and open files: see `ulimit -u` and `ulimit -n`")
+            .with_hint("allow more threads, open files and memory: see `ulimit -u`, `-n` and `-v`")
     };
     let workers = workers(waits);
     require_resources(workers + OTHER_THREADS).map_err(failed)?;
