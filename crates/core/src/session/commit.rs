@@ -93,13 +93,18 @@ impl Commits {
         self.running.is_some()
     }
 
+    /// Whether as much waits to be recorded as is recorded at once.
+    pub(super) fn is_window_full(&self, config: &SessionConfig) -> bool {
+        self.queue.bytes >= self.window.bytes(config)
+    }
+
     /// When the next commit is due, unless one is running.
     pub(super) fn due(&self, config: &SessionConfig) -> Option<Moment> {
         let oldest = self.oldest?;
         if self.running.is_some() {
             return None;
         }
-        let wanted = if self.queue.bytes >= self.window.bytes(config) {
+        let wanted = if self.is_window_full(config) {
             oldest
         } else {
             oldest.after(self.window.interval(config))

@@ -360,6 +360,7 @@ impl Session {
         let complete = transfer.is_complete();
         if complete
             || transfer.awaits_voids()
+            || transfer.waits_for_a_full_window(&self.config)
             || transfer.commits.due(&self.config).is_some_and(|due| due <= now)
         {
             transfer.commits.begin(now, &self.config, &mut self.actions);

@@ -91,6 +91,16 @@ impl Transfer {
         (room >= part_size).then_some(room)
     }
 
+    /// Whether an attempt cannot begin before more is recorded, and a commit is held back only so
+    /// that it does not follow another too soon.
+    pub(super) fn waits_for_a_full_window(&self, config: &SessionConfig) -> bool {
+        let limit = usize::try_from(self.limit.allowed(config)).unwrap_or(usize::MAX);
+        self.commits.is_window_full(config)
+            && self.live.len() < limit
+            && !self.todo.is_empty()
+            && self.room(config).is_none()
+    }
+
     /// Bytes that a crash would cost if all that is begun arrived and nothing were recorded.
     fn exposed(&self) -> u64 {
         let part_size = self.target.plan.part_size();
@@ -137,9 +147,9 @@ impl Transfer {
     }
 
     /// Takes the next run of adjacent parts. Runs are long while much is left, for few requests,
-    /// and short towards the end, so that all attempts end together; but what is hardly worth a
-    /// request is not made shorter than an even share of all that is missing, as long as each of the
-    /// `free` attempts that may begin finds something to do.
+    /// and short towards the end, so that all attempts end together; but once half an even share
+    /// of all that is missing is hardly worth a request it is a whole one, and the last, as long as
+    /// each of the `free` attempts that may begin finds something to do.
     fn next_run(
         &mut self,
         config: &SessionConfig,
@@ -157,7 +167,7 @@ impl Transfer {
         if worthwhile > most {
             let even = parts(self.missing()) / self.limit.allowed(config).max(1);
             let for_each = self.todo.len().div_ceil(u32::try_from(free).unwrap_or(u32::MAX).max(1));
-            most = most.max(worthwhile.min(even).min(for_each));
+            most = most.max(even.min(for_each));
         }
         let most = most.min(parts(config.request_bytes.min(room))).max(1);
         let mut count = self.todo.run_of_present(first, most);

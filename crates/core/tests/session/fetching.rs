@@ -99,12 +99,40 @@ fn where_answers_take_long_the_rest_is_asked_for_in_even_shares() {
             begun = fetches(&play.actions());
         }
     };
-    let (at_once, late) = (lens(Duration::ZERO), lens(Duration::from_millis(20)));
-    // Until it is known how long they take.
-    assert_eq!(at_once[..10], late[..10]);
+    let at_once = lens(Duration::ZERO);
     assert_eq!(at_once[10..], [14, 11, 8, 6, 5, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1]);
-    // Of 59 and the 19 under way, and the rest.
-    assert_eq!(late[10..], [39, 20]);
+    // Where half a share is not worth a request: of 25 parts it would be, or of more than there are.
+    for late in [1, 20].map(Duration::from_millis) {
+        let late = lens(late);
+        // Until it is known how long they take.
+        assert_eq!(at_once[..10], late[..10]);
+        // Of 59 and the 19 under way, and the rest.
+        assert_eq!(late[10..], [39, 20]);
+    }
+}
+
+#[test]
+fn a_commit_follows_another_at_once_where_an_attempt_waits_for_it() {
+    let mut config = config(2);
+    config.commit_bytes = 4 * PART;
+    let (mut play, actions) = Play::fetching(config, 400);
+    // Four windows, and a part for each.
+    let [first, second] = fetches(&actions)[..] else { panic!("{actions:?}") };
+    assert_eq!(first.1.len() + second.1.len(), 18 * PART);
+    play.store(first.0, ByteRange::new(0, 4 * PART).unwrap());
+    let actions = play.actions();
+    assert!(matches!(actions[..], [Action::Sync { .. }]), "{actions:?}");
+    assert_eq!(play.settle(actions), []);
+    play.store(first.0, ByteRange::new(4 * PART, first.1.end()).unwrap());
+    let actions = play.actions();
+    assert!(
+        matches!(actions[..], [Action::Fetch { .. }]),
+        "too soon, and nobody waits: {actions:?}"
+    );
+    play.store(second.0, second.1);
+    let actions = play.actions();
+    assert!(matches!(actions[..], [Action::Sync { .. }]), "{actions:?}");
+    assert_eq!(fetches(&play.settle(actions)).len(), 1);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Silence, slowness, throttling, and a full disk.
 
 use crate::play::{PART, Play, config, fetches, stop_reason};
-use ossget_core::Failure;
 use ossget_core::session::{
     Action, AttemptId, DeadlineReason, Event, Handled, Piece, SessionConfig, StopReason,
     StorageTask,
 };
+use ossget_core::{ByteRange, Failure};
 use std::time::Duration;
 
 fn received(play: &mut Play, attempt: AttemptId, bytes: u64) {
@@ -351,6 +351,17 @@ fn an_answer_shorter_than_asked_for_costs_no_wait() {
     let [Action::Fetch { range, .. }] = actions[..] else { panic!("{actions:?}") };
     assert_eq!(range.start(), PART / 2);
     assert_eq!(play.session.progress().attempts_failed, 0);
+}
+
+#[test]
+fn what_follows_an_answer_that_ended_with_a_part_is_asked_for_like_all_the_rest() {
+    let (mut play, actions) = Play::fetching(config(1), 8);
+    let (attempt, range) = fetches(&actions)[0];
+    play.store(attempt, ByteRange::new(0, PART).unwrap());
+    play.fail(attempt, Failure::Short);
+    let actions = play.actions();
+    let [Action::Fetch { range: rest, .. }] = actions[..] else { panic!("{actions:?}") };
+    assert_eq!((rest.start(), rest.len()), (PART, range.len() - PART));
 }
 
 #[test]
