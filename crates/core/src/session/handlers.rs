@@ -237,15 +237,8 @@ impl Session {
         let decision = failures.decide(what, &self.config, &mut self.jitter);
         let failures = failures.streak();
         match decision {
-            // An answer that ended where a part does: what follows is as good as never asked for.
-            Decision::Wait(Duration::ZERO)
-                if failure == Failure::Short && !transfer.prefixes.contains_key(&part) =>
-            {
-                transfer.todo.insert(part.get());
-            }
             Decision::Wait(wait) => {
-                let range = transfer.put_off(now.after(wait), part);
-                if let Some(range) = range.filter(|_| failure != Failure::Short) {
+                if let Some(range) = transfer.try_again(now, wait, (part, failure)) {
                     let attempt = id;
                     self.actions.push_back(Action::Retry {
                         attempt,

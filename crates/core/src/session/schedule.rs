@@ -4,8 +4,9 @@ use super::attempt::{Attempt, AttemptState, Mark};
 use super::ramp::AtWork;
 use super::transfer::Transfer;
 use super::{AttemptId, Moment, Recording, SessionConfig};
-use crate::{ByteRange, PartIndex};
+use crate::{ByteRange, Failure, PartIndex};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// Unrecorded bytes that are borne, in commit windows, besides one part for each attempt: beyond
 /// them no request is begun, which bounds what a crash costs.
@@ -119,6 +120,22 @@ impl Transfer {
         let whole = self.target.plan.len_of(part)?;
         self.retries.wait_until(until, part, whole.saturating_sub(rest.len()));
         Some(rest)
+    }
+
+    /// Has a part tried again after so long. What is missing of it, but of an answer that was only
+    /// short.
+    pub(super) fn try_again(
+        &mut self,
+        now: Moment,
+        wait: Duration,
+        (part, failure): (PartIndex, Failure),
+    ) -> Option<ByteRange> {
+        if failure == Failure::Short && wait.is_zero() && !self.prefixes.contains_key(&part) {
+            // It ended where a part does: what follows is as good as never asked for.
+            self.todo.insert(part.get());
+            return None;
+        }
+        self.put_off(now.after(wait), part).filter(|_| failure != Failure::Short)
     }
 
     /// Parts with a prefix that nobody holds wait until now: they are not to begin as part of a
