@@ -139,14 +139,17 @@ impl Watch {
         self.begun = self.begun.after(absence);
     }
 
-    /// Whether slots are free, nothing is left to begin, and all together are slower for that
-    /// since `recent`, the session having received so many bytes by now.
-    fn has_room(&self, now: Moment, recent: Mark, received: u64) -> bool {
-        self.idle.is_some_and(|before| {
-            let bytes = received.saturating_sub(recent.session_received);
-            let all = Flow { bytes, time: now.since(recent.at) };
-            !all.is_faster(1, Flow { bytes: before.bytes / 8 * FULL_EIGHTHS, ..before })
-        })
+    /// Whether slots are free, nothing is left to begin, and whoever takes over finds room: from one
+    /// without peers in any case, from others if all together are slower since `recent` than all were
+    /// before, the session having received so many bytes by now. Of a short time nothing is known: the
+    /// first MiB comes alone.
+    fn has_room(&self, now: Moment, recent: Mark, (received, peers): (u64, u64)) -> bool {
+        let Some(before) = self.idle else { return false };
+        let bytes = received.saturating_sub(recent.session_received);
+        let all = Flow { bytes, time: now.since(recent.at) };
+        let full = Flow { bytes: before.bytes / 8 * FULL_EIGHTHS, ..before };
+        let slower = before.time >= IDLE_TIME && !all.is_faster(1, full);
+        self.ended_time >= IDLE_TIME && (peers == 0 || slower)
     }
 
     /// When the attempts must be looked at again.
@@ -188,9 +191,12 @@ impl Transfer {
                 let own = attempt.mark.flow(attempt, now);
                 is_slow(own, config) && others(&attempt.mark).is_faster(PEERS_FASTER, own)
             };
-            let lags = lag_at <= now && {
+            let has_room = self.watch.has_room(now, attempt.recent, (all, peers));
+            let long_at = attempt.recent.at.after(patience(LAG_TIME, given_up));
+            let is_measured = lag_at <= now && (has_room || long_at <= now);
+            let lags = is_measured && {
                 let own = attempt.recent.flow(attempt, now);
-                let (others, times) = match self.watch.has_room(now, attempt.recent, all) {
+                let (others, times) = match has_room {
                     true => (self.watch.ended_flow(), OTHERS_FASTER),
                     false => (others(&attempt.recent), PEERS_FASTER),
                 };
@@ -206,10 +212,11 @@ impl Transfer {
             if slow_at <= now {
                 attempt.mark = Mark::new(now, attempt.received(), all);
             }
-            if lag_at <= now {
+            if is_measured {
                 attempt.recent = Mark::new(now, attempt.received(), all);
             }
-            next = next.min(silent).min(slow_after(attempt.mark)).min(lag_after(attempt.recent));
+            let lag_at = if lag_at <= now { now.after(IDLE_TIME) } else { lag_at };
+            next = next.min(silent).min(slow_after(attempt.mark)).min(lag_at);
         }
         self.watch.quiet_until = next;
         None

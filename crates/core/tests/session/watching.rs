@@ -95,7 +95,7 @@ fn last_ones_of_many(
     left: u32,
     mut happens: impl FnMut(&mut Play, &[AttemptId]),
 ) -> (Play, Vec<AttemptId>) {
-    let (mut play, actions) = Play::fetching(config(left + 1), 100);
+    let (mut play, actions) = Play::fetching(config(left + 1), 200);
     let [quick, ref last @ ..] = fetches(&actions)[..] else { panic!("{actions:?}") };
     let last: Vec<_> = last.iter().map(|(attempt, _)| *attempt).collect();
     for &slow in &last {
@@ -141,9 +141,43 @@ fn the_last_connections_are_left_alone_if_they_are_as_fast_together_as_all_were_
 }
 
 #[test]
+fn even_so_one_that_is_ten_times_slower_than_the_others_is_replaced_after_two_seconds() {
+    let (mut play, last) = last_ones_of_many(2, |_, _| ());
+    let mut given_up = Vec::new();
+    for _ in 0..4 {
+        assert_eq!(given_up, []);
+        received(&mut play, last[0], 445_000);
+        received(&mut play, last[1], 20_000);
+        given_up = aborted(&play.wait(Duration::from_millis(500)));
+    }
+    assert_eq!(given_up, [last[1]]);
+}
+
+#[test]
+fn what_came_in_a_moment_before_is_no_measure_for_the_last_connections() {
+    let (mut play, actions) = Play::fetching(config(3), 100);
+    let [mut quick, (second, _), (third, _)] = fetches(&actions)[..] else { panic!("{actions:?}") };
+    received(&mut play, second, 0);
+    received(&mut play, third, 0);
+    loop {
+        play.now += Duration::from_millis(1);
+        play.store(quick.0, quick.1);
+        match fetches(&play.actions())[..] {
+            [next] => quick = next,
+            _ => break,
+        }
+    }
+    for _ in 0..5 {
+        received(&mut play, second, 60_000);
+        received(&mut play, third, 60_000);
+        assert_eq!(aborted(&play.wait(Duration::from_millis(500))), []);
+    }
+}
+
+#[test]
 fn the_last_connection_is_left_alone_if_it_is_nearly_done() {
     let (mut play, slow) = last_of_many();
-    received(&mut play, slow, 25 * PART - 300_000);
+    received(&mut play, slow, 50 * PART - 300_000);
     assert_eq!(aborted(&play.wait(Duration::from_millis(500))), []);
     received(&mut play, slow, 200_000);
     assert_eq!(aborted(&play.wait(Duration::from_millis(500))), []);
