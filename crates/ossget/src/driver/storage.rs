@@ -190,8 +190,10 @@ impl Storage {
                     None => Ok(damaged(partial_name)),
                 }
             }
-            // An empty header with a bind record behind it has been emptied by something else.
-            (Admission::Fresh(FreshReason::Empty), _) if partial_name.is_none() => {
+            // An empty header with something behind it has been emptied by something else.
+            (Admission::Fresh(FreshReason::Empty), _)
+                if checkpoint.is_empty().map_err(Error::storage)? =>
+            {
                 Ok(Left::default())
             }
             _ => Ok(damaged(partial_name)),

@@ -122,6 +122,21 @@ async fn a_damaged_checkpoint_is_told_of_and_replaced_with_its_partial_file() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_without_either_name_of_its_partial_file_is_told_of_with_what_finds_that() {
+    for byte in [0, 0xff] {
+        let rig = stopped().await;
+        let file = File::options().write(true).open(checkpoint_in(rig.dir.path())).unwrap();
+        file.write_all_at(&[byte; 2 * HEADER_LEN], 0).unwrap();
+        let (_, told) = warned(rig.download()).await;
+        assert!(told.len() == 1 && told[0].contains("`ossget checkpoint clean`"), "{told:?}");
+        assert_is(&rig.path(), &rig.content);
+        assert_eq!(rig.files().len(), 2, "the partial file is left");
+        ossget::checkpoint::clean(rig.dir.path(), None).unwrap();
+        assert_eq!(rig.files(), ["object.bin"]);
+    }
+}
+
+#[tokio::test]
 async fn a_checkpoint_that_names_another_destinations_partial_file_does_not_touch_it() {
     let rig = stopped().await;
     let file = File::options().read(true).write(true).open(checkpoint_in(rig.dir.path())).unwrap();
