@@ -42,7 +42,8 @@ pub struct SessionConfig {
     pub commit_bytes: u64,
     /// Commit once the oldest stored part has waited this long; up to 5 s where syncs are slow.
     pub commit_interval: Duration,
-    /// Never begin two commits closer together than this.
+    /// Never begin two commits closer together than this, unless an attempt waits for a full window
+    /// to be recorded.
     pub commit_gap: Duration,
     /// Whether finished parts are recorded in a checkpoint at all.
     pub recording: Recording,
@@ -109,7 +110,8 @@ pub enum CrcPolicy {
 impl SessionConfig {
     /// The defaults: whole object, automatic part size, 10 attempts without progress, 10 minutes
     /// without any progress at all, 20 s of silence, 10 KiB/s for 30 s; commits every 64 MiB or 1 s, at least
-    /// 100 ms apart (measured: at 64 MiB the syncs cost nothing, per part they cost half).
+    /// 100 ms apart unless an attempt waits for one (measured: at 64 MiB the syncs cost nothing, per part
+    /// they cost half).
     #[must_use]
     pub fn new(parallel: NonZeroU32, jitter_seed: u64) -> Self {
         Self {
