@@ -20,8 +20,10 @@ impl Transfer {
         config: &SessionConfig,
         serial: u64,
     ) -> Option<(AttemptId, ByteRange)> {
-        let limit = usize::try_from(self.limit.allowed(config)).unwrap_or(usize::MAX);
-        let free = limit.checked_sub(self.live.len()).filter(|&free| free > 0)?;
+        let (limit, free) = self.slots(config);
+        if free == 0 {
+            return None;
+        }
         let (part, range) = match self.take_retry(now, config) {
             Some(part) => (part, self.rest_of(part)?),
             None if self.retries.allow_others(limit) => {
@@ -46,6 +48,12 @@ impl Transfer {
             state: AttemptState::Live,
         });
         Some((id, range))
+    }
+
+    /// How many attempts may be under way, and how many more that is than there are.
+    pub(super) fn slots(&self, config: &SessionConfig) -> (usize, usize) {
+        let limit = usize::try_from(self.limit.allowed(config)).unwrap_or(usize::MAX);
+        (limit, limit.saturating_sub(self.live.len()))
     }
 
     /// Has the search for the number of attempts see what they do, as long as there is more for
@@ -95,9 +103,9 @@ impl Transfer {
     /// Whether an attempt cannot begin before more is recorded, and a commit is held back only so
     /// that it does not follow another too soon.
     pub(super) fn waits_for_a_full_window(&self, config: &SessionConfig) -> bool {
-        let limit = usize::try_from(self.limit.allowed(config)).unwrap_or(usize::MAX);
+        let (_, free) = self.slots(config);
         self.commits.is_window_full(config)
-            && self.live.len() < limit
+            && free > 0
             && !self.todo.is_empty()
             && self.room(config).is_none()
     }

@@ -21,14 +21,14 @@ const LAG_BYTES: u64 = 256 << 10;
 /// whoever takes over has nothing better to do.
 const OTHERS_FASTER: u64 = 2;
 
-/// But not while all together are at least so many eighths as fast as they were before, when no
-/// slot was free: then the way or the disk is what limits them, and whoever takes over would only
-/// take from the others.
-const FULL_EIGHTHS: u64 = 7;
-
 /// How long that must last. Half a second: longer than most pauses of a healthy connection (the
 /// least retransmission timeout of Linux is 200 ms).
 const IDLE_TIME: Duration = Duration::from_millis(500);
+
+/// While all together are at least so many eighths as fast as they were before, when no slot was
+/// free, half is not too slow: the way or the disk is what limits them, and whoever takes over
+/// would only take from the others.
+const FULL_EIGHTHS: u64 = 7;
 
 /// An attempt that will be done this soon is left alone: a new connection takes time, too.
 const NEARLY_DONE: Duration = Duration::from_secs(1);
@@ -191,7 +191,7 @@ impl Transfer {
                 let own = attempt.mark.flow(attempt, now);
                 is_slow(own, config) && others(&attempt.mark).is_faster(PEERS_FASTER, own)
             };
-            let has_room = self.watch.has_room(now, attempt.recent, (all, peers));
+            let has_room = lag_at <= now && self.watch.has_room(now, attempt.recent, (all, peers));
             let long_at = attempt.recent.at.after(patience(LAG_TIME, given_up));
             let is_measured = lag_at <= now && (has_room || long_at <= now);
             let lags = is_measured && {
@@ -225,9 +225,8 @@ impl Transfer {
     /// Nothing more could be begun just now. Where slots are free because nothing is left, those
     /// that still run are held to more from now on.
     pub(super) fn watch_idleness(&mut self, now: Moment, config: &SessionConfig) {
-        let free = u64::try_from(self.live.len()).unwrap_or(u64::MAX)
-            < u64::from(self.limit.allowed(config));
-        let idle = free && self.todo.is_empty() && !self.retries.is_waiting();
+        let (_, free) = self.slots(config);
+        let idle = free > 0 && self.todo.is_empty() && !self.retries.is_waiting();
         if !idle {
             self.watch.idle = None;
         } else if self.watch.idle.is_none() {
